@@ -1,0 +1,1 @@
+"""The web part: what answers HTTP, and how."""

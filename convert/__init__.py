@@ -1,0 +1,1 @@
+"""What can be done to a snapshot without running it."""

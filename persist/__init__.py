@@ -1,0 +1,1 @@
+"""The ground floor: objects to bytes and back. Knows nothing of applications."""

@@ -1,0 +1,1 @@
+"""The kinds of application that mkapp can build."""
