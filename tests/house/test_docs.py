@@ -1,0 +1,89 @@
+"""What the README and the pages of docs/ show is true."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .transcript import COMMANDS, ROOT, Reader, blocks, steps
+
+PAGES = [ROOT / "README.md", ROOT / "samples/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+SERVES = ".venv/bin/rundaemon -n -f web.snap"
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
+
+
+@every_page
+def test_the_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    with Reader(tmp_path) as reader:
+        served = next((b.text for b in blocks(page, "sh") if SERVES in b.text), None)
+        if served is not None:
+            serve(served.strip(), reader)
+        reader.follow(page)
+
+
+def serve(command: str, reader: Reader) -> None:
+    """Do the README's first command, but for the installation, which CI has just done."""
+    build, run = command.split(" && ")[-2:]
+    subprocess.run(
+        reader.prepare(build.replace(".venv/bin", str(COMMANDS))).split(),
+        cwd=reader.folder,
+        env=reader.environment,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    # A shell that ignores nothing, and a log that shows when the server accepts.
+    server = subprocess.Popen(
+        run.replace(".venv/bin", str(COMMANDS)).split(),
+        cwd=reader.folder,
+        env=reader.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    reader.keep(server)
+    assert server.stdout
+    assert any(reader.with_ports(":8080") in line for line in server.stdout)
+
+
+@every_page
+def test_shell_commands_are_well_formed(page: Path) -> None:
+    for block in blocks(page, "sh"):
+        subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
+
+
+@every_page
+def test_options_that_are_shown_exist(page: Path) -> None:
+    known = {name: options(name) for name in ("mkapp", "rundaemon")}
+    commands = [block.text.replace("\\\n", " ") for block in blocks(page, "sh")]
+    commands += [step.command for block in blocks(page, "console") for step in steps(block.text)]
+    for line in "\n".join(commands).splitlines():
+        for command in re.split(r"&&|;|\|", line):
+            words = command.replace(".venv/bin/", "").split()
+            if words and words[0] in known:
+                shown = {word.partition("=")[0] for word in words if word.startswith("--")}
+                assert shown <= known[words[0]], command
+
+
+def options(command: str) -> set[str]:
+    """The long options that `command` and its kind `web` know."""
+    texts = [
+        subprocess.run(
+            [COMMANDS / command, *arguments, "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        for arguments in ([], ["web"])
+    ]
+    return set(re.findall(r"--[a-z][a-z-]+", "".join(texts)))
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        assert "://" in target or (page.parent / target).exists(), target
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        assert f"(docs/{page.name})" in readme
