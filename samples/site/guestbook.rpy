@@ -59,7 +59,7 @@ class GuestBookPage(Resource):
             book.sign(name, message)
         except EntryError as error:
             body = whole(form(name[:200], message[:2000], str(error)))
-            return Response(body, status=422, headers=[("Content-Type", "text/html; charset=utf-8")])
+            return Response(body, status=422)
         # See Other: reloading the page that follows does not sign twice.
         return Response(status=303, headers=[("Location", "guestbook.rpy")])
 
