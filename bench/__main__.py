@@ -1,0 +1,79 @@
+"""`python -m bench [PART]...`: measure, then print every claim with its ratio."""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from perdure.persist.errors import PerdureError
+
+from . import http, memory, start
+from .claims import Verdict, table
+
+PARTS = ("http", "objects", "start", "memory")
+
+
+@click.command(help="Measure every claim of speed against its peer, in interleaved rounds.")
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--seconds",
+    default=2,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How long each run of the load lasts.",
+)
+def main(parts: tuple[str, ...], rounds: int, seconds: int) -> None:
+    signal.signal(signal.SIGTERM, _leave)
+    verdicts: list[Verdict] = []
+    failed = False
+    with _folder() as folder:
+        for part in parts or PARTS:
+            try:
+                verdicts.extend(_measure(part, folder, rounds, seconds))
+            except PerdureError as error:
+                # The other parts still have something to say.
+                print(f"{part}: {error}", file=sys.stderr)
+                failed = True
+    print(table(verdicts))
+    sys.exit(os.EX_UNAVAILABLE if failed else 0)
+
+
+def _measure(part: str, folder: Path, rounds: int, seconds: int) -> Generator[Verdict]:
+    if part in ("http", "memory") and shutil.which("wrk") is None:
+        print(f"skipped: {part}: no wrk on PATH", file=sys.stderr)
+        return
+    match part:
+        case "http":
+            yield from http.run(folder, rounds, seconds)
+        case "memory":
+            yield from memory.run(folder, rounds)
+        case "start":
+            yield from start.run(folder)
+        case _:
+            from . import objects
+
+            for claim, ratio, target in objects.run(rounds):
+                yield Verdict.of_ratio(claim, "", "", ratio, "at least", target)
+
+
+@contextlib.contextmanager
+def _folder() -> Generator[Path]:
+    with tempfile.TemporaryDirectory(prefix="perdure-bench-") as name:
+        yield Path(name)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does: through every `finally`, so that no server is left behind."""
+    raise SystemExit(os.EX_TEMPFAIL)
+
+
+if __name__ == "__main__":
+    main()
