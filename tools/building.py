@@ -1,0 +1,139 @@
+"""From what a person asked for to an application, ready to be run or written."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import attrs
+
+from ..app.application import Application, ProcessSettings
+from ..app.collection import ServiceCollection
+from ..app.service import Service
+from ..app.state import Loader
+from ..persist import snapshot
+from ..persist.errors import PerdureError
+from ..persist.passport import Holds
+from ..persist.trust import Signer
+from .command import Choice
+
+SUFFIX = ".snap"
+
+
+@attrs.define
+class ConfigError(PerdureError):
+    """A Python configuration file does not give an application."""
+
+    exit_status: ClassVar[int] = os.EX_CONFIG
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@attrs.define
+class TargetError(PerdureError):
+    """The file to write is somebody's: nothing was written."""
+
+    exit_status: ClassVar[int] = os.EX_CANTCREAT
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}; choose another name with --output"
+
+
+@attrs.frozen
+class Basis:
+    """What a kind is added to: a new application, or one that a snapshot holds."""
+
+    application: Application
+    holds: Holds = "blueprint"
+    origin: str | None = None
+
+
+def basis(append: Path | None, target: Path, signer: Signer, trusted: Sequence[str]) -> Basis:
+    """The application in `append` if that file is there, else a new one named after `target`.
+
+    Raises TargetError when writing `target` would cost somebody's state.
+    """
+    if append is not None and append.exists():
+        if append != target:
+            _check_target(target)
+        application, found = Loader(signer, trusted).load(append)
+        return Basis(application, found.passport.holds, found.digest.hex())
+    _check_target(target)
+    return Basis(Application(target.name.removesuffix(SUFFIX)))
+
+
+def _check_target(target: Path) -> None:
+    """A file that is not a blueprint of ours is not replaced by one."""
+    if not target.exists():
+        return
+    try:
+        holds = snapshot.read(target).passport.holds
+    except PerdureError as error:
+        raise TargetError(target, "is there, and is no snapshot of mkapp") from error
+    if holds != "blueprint":
+        raise TargetError(target, "holds the state of an application")
+
+
+def include(application: Application, choice: Choice) -> None:
+    """Put the service that `choice` makes at the end of the services of `application`."""
+    service = choice.make()
+    name, number = choice.name, 1
+    while application.services.get(name):
+        number += 1
+        name = f"{choice.name}-{number}"
+    service.name = name
+    application.services.append(service)
+
+
+def from_choice(choice: Choice) -> Application:
+    """A new application of one kind, with the kind's name."""
+    application = Application(choice.name, paths=[str(Path.cwd())])
+    include(application, choice)
+    return application
+
+
+def from_file(path: Path) -> Application:
+    """The variable ``application`` of the Python file at `path`, which is run.
+
+    The file is a module of its own, so instances of its classes can be saved. Raises ConfigError.
+    """
+    from ..app.web.script import load_module
+
+    module = load_module(path)
+    application = getattr(module, "application", None)
+    if not isinstance(application, Application):
+        came = "does not set it" if application is None else f"sets it to {application!r}"
+        raise ConfigError(path, f"expected a variable 'application', an Application; it {came}")
+    folders = [str(path.parent), str(Path.cwd())]
+    application.paths = [*dict.fromkeys([*application.paths, *folders])]
+    return application
+
+
+def overridden(
+    process: ProcessSettings,
+    *,
+    uid: str | None = None,
+    gid: str | None = None,
+    umask: int | None = None,
+) -> ProcessSettings:
+    """`process` with the values that were given."""
+    given = {"uid": uid, "gid": gid, "umask": umask}
+    return attrs.evolve(process, **{key: _id(v) for key, v in given.items() if v is not None})
+
+
+def _id(value: str | int) -> str | int:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def addresses(services: Service) -> Iterator[str]:
+    """Where the services listen, for those that say so."""
+    if isinstance(services, ServiceCollection):
+        for service in services:
+            yield from addresses(service)
+    else:
+        yield from getattr(services, "addresses", ())

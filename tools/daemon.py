@@ -1,0 +1,84 @@
+"""Going into the background, and telling the terminal how it went.
+
+The command that a person typed returns only when the server accepts connections, or with the
+reason why it does not. So the process forks before it opens anything; the parent waits on a
+pipe for one message, and repeats it on the terminal.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+import attrs
+
+from .command import complain
+
+Announce = Callable[[int, str], None]
+
+
+@attrs.frozen
+class Terminal:
+    """The foreground: lines go to the terminal itself."""
+
+    program: str
+
+    def announce(self, status: int, line: str) -> None:
+        """Say `line`: how the start went (`status` 0), or why there was none."""
+        if status == os.EX_OK:
+            with suppress(OSError):
+                print(f"{self.program}: {line}", flush=True)
+        else:
+            complain(self.program, line)
+
+
+@attrs.frozen
+class Pipe:
+    """The background: the first message goes to the waiting parent, later ones nowhere."""
+
+    writer: int
+
+    def announce(self, status: int, line: str) -> None:
+        """Tell the parent, which leaves with `status`; the log has it as well."""
+        with suppress(OSError):
+            os.write(self.writer, json.dumps([status, line]).encode())
+        with suppress(OSError):
+            os.close(self.writer)
+
+
+def detach(program: str) -> Pipe:
+    """Become a daemon; returns in the daemon only. The caller's process ends here.
+
+    Forks twice with a new session between, so that the daemon has no terminal and cannot get
+    one; descriptors 0 to 2 become the null device. Call it before any thread or event loop
+    exists. The working folder and the umask are left to the caller.
+    """
+    reader, writer = os.pipe()
+    if child := os.fork():
+        os.close(writer)
+        os.waitpid(child, 0)
+        _repeat(program, reader)
+    os.close(reader)
+    os.setsid()
+    if os.fork():
+        os._exit(os.EX_OK)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    if null > 2:
+        os.close(null)
+    return Pipe(writer)
+
+
+def _repeat(program: str, reader: int) -> NoReturn:
+    with os.fdopen(reader, "rb") as pipe:
+        message = pipe.read()
+    if not message:
+        complain(program, "the server died before it was ready; its log may say why")
+        sys.stderr.flush()
+        os._exit(os.EX_SOFTWARE)
+    status, line = json.loads(message)
+    Terminal(program).announce(status, line)
+    os._exit(status)

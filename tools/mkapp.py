@@ -1,0 +1,84 @@
+"""``mkapp``: build an application, and write it as a snapshot that ``rundaemon`` runs."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .command import Choice, KindGroup, run, version_option
+
+SHARED = [
+    click.Option(
+        ["-o", "--output"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The snapshot to write; default: KIND.snap in this folder. Its name is the "
+        "application's.",
+    ),
+    click.Option(
+        ["-a", "--append"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Add to the application in this snapshot (made when it is not there).",
+    ),
+    click.Option(["-u", "--uid"], help="The user to run as: a name or a number."),
+    click.Option(["-g", "--gid"], help="The group to run as: a name or a number."),
+    click.Option(
+        ["--pythonpath"],
+        multiple=True,
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="A folder where modules of the application are found; repeatable. This folder is "
+        "always one.",
+    ),
+    click.Option(
+        ["--trust"],
+        multiple=True,
+        help="With --append: a module whose classes a snapshot of somebody else may name.",
+    ),
+    click.Option(["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."),
+]
+
+
+def main() -> None:
+    """The command ``mkapp``."""
+    sys.exit(run(COMMAND, "mkapp"))
+
+
+COMMAND = KindGroup(
+    "mkapp",
+    shared=SHARED,
+    params=[version_option()],
+    subcommand_metavar="KIND [OPTIONS]",
+    help="Build an application of a KIND, and write it as a snapshot for rundaemon to run.\n\n"
+    "'mkapp KIND --help' lists the options of a kind. Options may stand before or after KIND.",
+)
+
+
+@COMMAND.result_callback()
+def _write(choice: Choice, **options: Any) -> None:
+    from ..persist import snapshot
+    from ..persist.trust import Signer
+    from . import building
+
+    append: Path | None = options["append"]
+    target: Path = options["output"] or append or Path(choice.name + building.SUFFIX)
+    folders = [str(Path(folder).resolve()) for folder in (*options["pythonpath"], ".")]
+    # Modules that the kind's own options name (--class, --processor) are found here.
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
+    signer = Signer.of_user()
+    basis = building.basis(append, target, signer, options["trust"])
+    application = basis.application
+    building.include(application, choice)
+    application.process = building.overridden(
+        application.process, uid=options["uid"], gid=options["gid"]
+    )
+    application.paths = [*dict.fromkeys([*application.paths, *folders])]
+    snapshot.write(
+        target,
+        application,
+        application=application.name,
+        holds=basis.holds,
+        paths=application.paths,
+        origin=basis.origin,
+        signer=signer,
+    )
+    click.echo(f"{target}: a {choice.name} application; run it with: rundaemon -f {target}")

@@ -1,0 +1,139 @@
+"""``rundaemon``: run an application from its snapshot, and save its state when it stops."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .command import Choice, KindGroup, run, sentence, status_of, version_option
+
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class _Mask(click.ParamType):
+    name = "octal"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        try:
+            mask = int(value, 8)
+        except ValueError:
+            mask = -1
+        if not 0 <= mask <= 0o777:
+            self.fail(f"expected an octal mask such as 027, got {value!r}", param, ctx)
+        return mask
+
+
+OPTIONS = [
+    click.Option(["-f", "--file"], type=_FILE, help="Run the application in this snapshot."),
+    click.Option(
+        ["-y", "--python"],
+        type=_FILE,
+        help="Run the variable 'application' of this Python file.",
+    ),
+    click.Option(["-n", "--nodaemon"], is_flag=True, default=False, help="Stay in the foreground."),
+    click.Option(["--pidfile"], type=_FILE, help="Default: NAME.pid in the run folder."),
+    click.Option(
+        ["-l", "--logfile"],
+        metavar="FILE",
+        help="The server's log; '-' is standard output. Default: NAME.log in the run folder, "
+        "or '-' with -n. Rotated at 1 MB and on SIGHUP.",
+    ),
+    click.Option(
+        ["-d", "--rundir"], type=_FOLDER, help="Change to this folder first. Default: this one."
+    ),
+    click.Option(
+        ["--statedir"],
+        type=_FOLDER,
+        help="Where the state is kept. Default: the folder of the snapshot.",
+    ),
+    click.Option(
+        ["--umask"], type=_Mask(), help="Octal. Default: 077 for a daemon, unchanged with -n."
+    ),
+    click.Option(["-u", "--uid"], help="The user to run as: a name or a number."),
+    click.Option(["-g", "--gid"], help="The group to run as: a name or a number."),
+    click.Option(
+        ["--chroot"],
+        type=_FOLDER,
+        help="Make this folder the root. Files the application serves and the state folder are "
+        "looked up inside.",
+    ),
+    click.Option(
+        ["--fresh"],
+        is_flag=True,
+        default=False,
+        help="Start without earlier state; it is kept as a generation.",
+    ),
+    click.Option(
+        ["--no-save"], is_flag=True, default=False, help="Do not write the state at the end."
+    ),
+    click.Option(
+        ["--trust"],
+        multiple=True,
+        metavar="MODULE",
+        help="A module whose classes a snapshot of somebody else may name; repeatable.",
+    ),
+    click.Option(
+        ["--pythonpath"],
+        multiple=True,
+        type=_FOLDER,
+        help="A folder where modules of the application are found; repeatable.",
+    ),
+    click.Option(
+        ["--debug"],
+        is_flag=True,
+        default=False,
+        help="Log more, and show the traceback of a failure.",
+    ),
+]
+
+COMMAND = KindGroup(
+    "rundaemon",
+    invoke_without_command=True,
+    subcommand_metavar="[KIND [OPTIONS]]",
+    params=[*OPTIONS, version_option()],
+    help="Run an application: of a snapshot (-f), of a Python file (-y), or of a KIND built on "
+    "the spot.\n\nIt starts with the newest state this application has, and writes its state "
+    "when it stops (TERM or INT).",
+)
+
+
+def main() -> None:
+    """The command ``rundaemon``."""
+    sys.exit(run(COMMAND, "rundaemon"))
+
+
+@COMMAND.result_callback()
+def _run(choice: Choice | None, **options: Any) -> int:
+    from .daemon import Terminal, detach
+    from .server import Server
+
+    sources = [bool(options["file"]), bool(options["python"]), choice is not None]
+    if sum(sources) != 1:
+        raise click.UsageError("say what to run: one of -f SNAPSHOT, -y CONFIG.py, or a KIND")
+    if not options["nodaemon"] and options["logfile"] == "-":
+        raise click.UsageError("a daemon has no standard output: --logfile - goes with -n")
+    server = Server(choice=choice, **_absolute(options))
+    if options["nodaemon"]:
+        return server.run(Terminal("rundaemon").announce)
+    pipe = detach("rundaemon")
+    try:
+        return server.run(pipe.announce)
+    except Exception as error:  # noqa: BLE001 the parent waits for word of any end
+        pipe.announce(status_of(error), sentence(error))
+        return status_of(error)
+
+
+def _absolute(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with every path absolute, before the working folder changes."""
+    options["rundir"] = options["rundir"] or Path()
+    if options["logfile"] not in (None, "-"):
+        options["logfile"] = str(Path(options["logfile"]).absolute())
+    options["pythonpath"] = [folder.absolute() for folder in options["pythonpath"]]
+    return {
+        key: value.absolute() if isinstance(value, Path) else value
+        for key, value in options.items()
+    }

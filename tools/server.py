@@ -1,0 +1,174 @@
+"""One run of an application as a process: from the command line to the exit status."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import ClassVar
+
+import attrs
+
+from ..app import privileges
+from ..app.application import Application
+from ..app.lifecycle import Lifecycle
+from ..app.logfile import rotate_all
+from ..app.state import Beginning, Loader, begin, keep
+from ..persist.errors import PerdureError
+from ..persist.snapshot import Snapshot
+from ..persist.store import FolderStore
+from ..persist.trust import Signer
+from . import building, logs
+from .command import Choice, sentence
+from .daemon import Announce
+from .pidfile import PidFile
+from .systemd import Supervisor
+
+_log = logging.getLogger("perdure")
+
+
+@attrs.define
+class RootError(PerdureError):
+    """The process cannot be put into the folder that shall be its root."""
+
+    exit_status: ClassVar[int] = os.EX_CONFIG
+    folder: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"--chroot {self.folder}: {self.reason}"
+
+
+@attrs.frozen(kw_only=True)
+class Server:
+    """What ``rundaemon`` was asked to run, and how. The fields are its options, paths absolute."""
+
+    choice: Choice | None
+    file: Path | None
+    python: Path | None
+    nodaemon: bool
+    pidfile: Path | None
+    logfile: str | None
+    rundir: Path
+    statedir: Path | None
+    umask: int | None
+    uid: str | None
+    gid: str | None
+    chroot: Path | None
+    fresh: bool
+    no_save: bool
+    trust: Sequence[str]
+    pythonpath: Sequence[Path]
+    debug: bool
+
+    def run(self, announce: Announce) -> int:
+        """Run until stopped; returns the exit status once the state is saved.
+
+        `announce` is called when everything runs. Raises what made a start impossible.
+        """
+        os.chdir(self.rundir)
+        folders = [str(folder) for folder in self.pythonpath]
+        loader = Loader(Signer.of_user(), self.trust, folders)
+        application, built = self._blueprint(loader)
+        process = application.process = building.overridden(
+            application.process, uid=self.uid, gid=self.gid, umask=self.umask
+        )
+        if process.umask is not None or not self.nodaemon:
+            os.umask(0o077 if process.umask is None else process.umask)
+        log = self.logfile or ("-" if self.nodaemon else f"{application.name}.log")
+        logs.start(log, debug=self.debug)
+        folder = self.statedir or (self.file.parent if self.file else self.rundir)
+        store = FolderStore(folder, application.name)
+        privileges.check_as(process, store.check_writable)
+        pidfile = self.pidfile or self.rundir / f"{application.name}.pid"
+        with ExitStack() as held:
+            held.enter_context(store.lock())
+            held.enter_context(PidFile(pidfile))
+            if self.fresh:
+                store.set_aside()
+            beginning = begin(application, built, self.file, store, loader)
+            _log.info("%s %s", application.name, beginning.sentence)
+            if self.chroot:
+                store = _enter(self.chroot, store)
+            return self._serve(beginning, store, loader, announce)
+
+    def _blueprint(self, loader: Loader) -> tuple[Application, Snapshot | None]:
+        if self.file:
+            return loader.load(self.file)
+        if self.python:
+            return building.from_file(self.python), None
+        assert self.choice is not None
+        return building.from_choice(self.choice), None
+
+    def _serve(
+        self, beginning: Beginning, store: FolderStore, loader: Loader, announce: Announce
+    ) -> int:
+        application = beginning.application
+        supervisor = Supervisor.of_environment()
+
+        def settle() -> None:
+            privileges.drop(application.process)
+            store.check_writable()
+
+        def ready() -> None:
+            line = f"{application.name} runs as process {os.getpid()}"
+            where = ", ".join(building.addresses(application.services))
+            announce(os.EX_OK, f"{line} at {where}" if where else line)
+            _log.info("%s", f"{line} at {where}" if where else line)
+            supervisor.tell("READY=1", f"MAINPID={os.getpid()}")
+
+        def save() -> None:
+            supervisor.tell("STOPPING=1")
+            if not self.no_save:
+                path = keep(beginning, store, loader)
+                _log.info("%s is saved in %s", application.name, path)
+
+        lifecycle = Lifecycle(application, settle, ready, save)
+        try:
+            with asyncio.Runner(loop_factory=_new_loop) as runner:
+                runner.run(_supervised(lifecycle, supervisor))
+        except Exception as error:
+            _log.error("%s", sentence(error), exc_info=error if self.debug else None)
+            raise
+        return os.EX_OK
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _supervised(lifecycle: Lifecycle, supervisor: Supervisor) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lifecycle.stop)
+    loop.add_signal_handler(signal.SIGHUP, rotate_all)
+    pulse = asyncio.create_task(_pulse(supervisor))
+    try:
+        await lifecycle.run()
+    finally:
+        pulse.cancel()
+
+
+async def _pulse(supervisor: Supervisor) -> None:
+    while supervisor.interval is not None:
+        supervisor.tell("WATCHDOG=1")
+        await asyncio.sleep(supervisor.interval)
+
+
+def _enter(root: Path, store: FolderStore) -> FolderStore:
+    """Make `root` the root of this process; returns `store` as it is called from inside."""
+    if not store.folder.is_relative_to(root):
+        raise RootError(root, f"the state folder {store.folder} is not inside; see --statedir")
+    privileges.load_what_may_be_needed()
+    try:
+        os.chroot(root)
+    except OSError as error:
+        raise RootError(root, error.strerror or str(error)) from None
+    os.chdir("/")
+    return attrs.evolve(store, folder=Path("/") / store.folder.relative_to(root))
