@@ -1,0 +1,232 @@
+"""The head of a request: request line and header fields, read strictly.
+
+llhttp is the judge of grammar (through httptools, without a Python call a field); what it leaves to the
+server is decided here: RFC 9112, 3.2 (one Host, forms of the target), 6.1 (no Transfer-Encoding in
+HTTP/1.0, none but ``chunked``), and how many fields there may be.
+"""
+
+from collections.abc import Iterator
+from typing import Final, overload
+from urllib.parse import unquote_to_bytes
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from .errors import HTTPError
+
+END: Final = b"\r\n\r\n"
+CHUNKED: Final = -1
+"""As a body's length: unknown, the body is chunked."""
+
+_METHODS: Final = {
+    name.encode(): name
+    for line in (
+        "GET HEAD POST PUT DELETE OPTIONS PATCH TRACE QUERY",
+        "PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK SEARCH REPORT ACL BIND REBIND UNBIND",
+        "MKACTIVITY CHECKOUT MERGE NOTIFY SUBSCRIBE UNSUBSCRIBE PURGE LINK UNLINK",
+    )
+    for name in line.split()
+}
+
+
+class RequestError(HTTPError):
+    """A request cannot be answered as it came; the connection is closed after saying so."""
+
+
+class Headers:
+    """The header fields of a request, by case-insensitive name; read-only.
+
+    Values are text in Latin-1 without surrounding blanks. The fields are taken apart when the
+    first of them is asked for.
+    """
+
+    __slots__ = ("_fields", "_head")
+
+    def __init__(self, head: bytes) -> None:
+        self._head = head
+        self._fields: dict[str, list[str]] | None = None
+
+    def _by_name(self) -> dict[str, list[str]]:
+        if self._fields is None:
+            self._fields = {}
+            for name, value in self:
+                self._fields.setdefault(name, []).append(value)
+        return self._fields
+
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str) -> str: ...
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The field `name`; several are joined by commas (RFC 9110, 5.3)."""
+        values = self._by_name().get(name.lower())
+        if values is None:
+            return default
+        return values[0] if len(values) == 1 else ", ".join(values)
+
+    def get_all(self, name: str) -> list[str]:
+        """Every field `name`, in order."""
+        return list(self._by_name().get(name.lower(), ()))
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._by_name()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Each field as (lower-case name, value), as they came."""
+        for line in self._head.decode("latin-1").split("\r\n")[1:-2]:
+            name, _, value = line.partition(":")
+            yield name.lower(), value.strip(" \t")
+
+
+class Head:
+    """One request's head, as parsed. Shared by requests that came in the same bytes: read-only."""
+
+    __slots__ = (
+        "_segments",
+        "authority",
+        "expects",
+        "headers",
+        "keep_alive",
+        "length",
+        "line",
+        "method",
+        "path",
+        "query",
+        "raw",
+        "target",
+        "version",
+    )
+
+    def __init__(self, raw: bytes, line: bytes, method: str, target: str, version: str) -> None:
+        self.raw = raw
+        self.line = line
+        self.method = method
+        self.target = target
+        self.version = version
+        self.authority: str | None = None
+        self.headers = Headers(raw)
+        self.keep_alive = True
+        self.length = 0
+        self.expects = False
+        self._segments: list[str] | None = None
+        if target[0] != "/" and target != "*":
+            scheme, _, rest = target.partition("://")
+            if scheme.lower() not in ("http", "https") or not rest:
+                raise RequestError(400, "The address is neither a path nor an http URL.")
+            self.authority, _, target = rest.partition("/")
+            target = "/" + target
+        path, _, self.query = target.partition("?")
+        if "#" in target:
+            raise RequestError(400, "An address in a request has no fragment.")
+        self.path = path
+
+    def segments(self) -> list[str]:
+        """The decoded parts of the path: ``/a/b%2Fc/`` is ``["a", "b/c", ""]``.
+
+        Raises `RequestError` when an escape is broken, or what comes out is not UTF-8 or has a NUL:
+        a segment is a text, and two spellings never mean one (nor one spelling two).
+        """
+        if self._segments is None:
+            path = self.path
+            if path == "*":
+                self._segments = []
+            elif "%" in path:
+                self._segments = [_decoded(part) for part in path[1:].split("/")]
+            else:
+                self._segments = path[1:].split("/")
+        return self._segments
+
+
+def _decoded(part: str) -> str:
+    raw = unquote_to_bytes(part)
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise RequestError(400, "The address has escapes that are not UTF-8.") from None
+    if "\0" in text:
+        raise RequestError(400, "The address has a NUL.")
+    return text
+
+
+def parse_head(raw: bytes, max_fields: int) -> Head:
+    """The head whose bytes, from the request line to the empty line, are `raw`.
+
+    Raises `RequestError` with the status to answer. What this returns says how the body is framed;
+    nothing that two readers could take for two different messages gets through.
+    """
+    try:
+        HttpRequestParser(None).feed_data(raw)
+    except HttpParserUpgrade:
+        if raw.startswith(b"CONNECT "):
+            raise RequestError(501, "This server is not a proxy.") from None
+    except HttpParserError as error:
+        raise RequestError(400, f"The request breaks the grammar of HTTP: {error}.") from None
+    if raw.count(b"\r\n") - 2 > max_fields:
+        raise RequestError(431, f"The request has more than {max_fields} header fields.")
+    line = raw[: raw.index(b"\r\n")]
+    try:
+        method_bytes, target, version = line.split(b" ")
+    except ValueError:
+        raise RequestError(400, "The request line is not method, address and version.") from None
+    method = _METHODS.get(method_bytes)
+    if method is None:
+        raise RequestError(501, "This server does not know that method.")
+    if version == b"HTTP/1.1":
+        head = Head(raw, line, method, target.decode("ascii"), "1.1")
+    elif version == b"HTTP/1.0":
+        head = Head(raw, line, method, target.decode("ascii"), "1.0")
+        head.keep_alive = False
+    else:
+        raise RequestError(400, "The version of the request is neither HTTP/1.0 nor HTTP/1.1.")
+    if head.target == "*" and method != "OPTIONS":
+        raise RequestError(400, "The address * is for OPTIONS alone.")
+    lowered = raw.lower()
+    hosts = lowered.count(b"\r\nhost:")
+    if hosts != 1 and (hosts or version == b"HTTP/1.1"):
+        raise RequestError(400, "A request names its Host once.")
+    if b"\r\nconnection:" in lowered:
+        options = {
+            option.strip() for option in head.headers.get("connection", "").lower().split(",")
+        }
+        if "close" in options:
+            head.keep_alive = False
+        elif "keep-alive" in options:
+            head.keep_alive = True
+    if b"\r\ntransfer-encoding:" in lowered:
+        _check_coding(head)
+        head.length = CHUNKED
+    elif b"\r\ncontent-length:" in lowered:
+        head.length = _content_length(head)
+    if b"\r\nexpect:" in lowered:
+        if head.headers.get("expect", "").lower() != "100-continue":
+            raise RequestError(417, "This server meets no expectation but 100-continue.")
+        head.expects = head.version == "1.1"
+    return head
+
+
+def _check_coding(head: Head) -> None:
+    if head.version == "1.0":
+        raise RequestError(400, "HTTP/1.0 has no Transfer-Encoding.")
+    if "content-length" in head.headers:
+        raise RequestError(400, "A request has Transfer-Encoding or Content-Length, not both.")
+    if head.headers.get("transfer-encoding", "").lower() != "chunked":
+        raise RequestError(501, "This server knows no transfer coding but chunked.")
+
+
+def _content_length(head: Head) -> int:
+    values = head.headers.get_all("content-length")
+    if len(values) != 1 or not (values[0].isascii() and values[0].isdigit()):
+        raise RequestError(400, "Content-Length is one decimal number.")
+    if len(values[0]) > 18:
+        raise RequestError(413, "The body is larger than any server accepts.")
+    return int(values[0])
+
+
+def check_beginning(raw: bytes) -> None:
+    """Raises `RequestError` if no more bytes could make a good head of `raw`.
+
+    So that garbage is answered when it comes and not when the time for a head is over.
+    """
+    try:
+        HttpRequestParser(None).feed_data(raw)
+    except HttpParserError as error:
+        raise RequestError(400, f"The request breaks the grammar of HTTP: {error}.") from None

@@ -1,0 +1,188 @@
+"""A request, as a resource sees it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from .body import ClientGoneError, RequestBody
+from .head import Head, Headers
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import FileStorage, MultiDict
+
+
+@attrs.frozen
+class Form:
+    """What a form sent: `fields` are texts by name, `files` are uploads by name."""
+
+    fields: "MultiDict[str, str]"
+    files: "MultiDict[str, FileStorage]"
+
+
+class Request:
+    """One request of a client.
+
+    Lives until its reply has left. `client` is the peer's address (``unix`` for a UNIX socket),
+    `secure` whether it came by TLS, `registry` the registry of the application that serves it.
+    """
+
+    __slots__ = (
+        "_args",
+        "_closed",
+        "_cookies",
+        "_is_closed",
+        "_postpath",
+        "body",
+        "client",
+        "head",
+        "method",
+        "prepath",
+        "registry",
+        "secure",
+    )
+
+    def __init__(
+        self,
+        head: Head,
+        *,
+        client: str = "",
+        secure: bool = False,
+        registry: Any = None,
+        body: RequestBody | None = None,
+    ) -> None:
+        self.head = head
+        self.method = head.method
+        self.client = client
+        self.secure = secure
+        self.registry = registry
+        self.body = body
+        self.prepath: list[str] = []
+        self._postpath: list[str] | None = None
+        self._args: MultiDict[str, str] | None = None
+        self._cookies: MultiDict[str, str] | None = None
+        self._closed: asyncio.Event | None = None
+        self._is_closed = False
+
+    @property
+    def target(self) -> str:
+        """The address as it stood in the request line."""
+        return self.head.target
+
+    @property
+    def path(self) -> str:
+        """The path of the address, still escaped; ``*`` for ``OPTIONS *``."""
+        return self.head.path
+
+    @property
+    def query(self) -> str:
+        """What followed the question mark, still escaped; empty if nothing did."""
+        return self.head.query
+
+    @property
+    def version(self) -> str:
+        """``1.1`` or ``1.0``."""
+        return self.head.version
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields."""
+        return self.head.headers
+
+    @property
+    def host(self) -> str:
+        """The name, and port if given, under which the client addressed this server.
+
+        An absolute address outranks the Host field (RFC 9112, 3.2.2). Written by the client:
+        nothing vouches for it.
+        """
+        authority = self.head.authority
+        return self.head.headers.get("host", "") if authority is None else authority
+
+    @property
+    def segments(self) -> list[str]:
+        """The decoded parts of the path: ``/a/b%2Fc/`` is ``["a", "b/c", ""]``.
+
+        Raises `RequestError` for escapes that are not UTF-8 and for NUL.
+        """
+        return list(self.head.segments())
+
+    @property
+    def postpath(self) -> list[str]:
+        """The segments not walked yet; a resource that is a leaf finds its rest here."""
+        if self._postpath is None:
+            self._postpath = list(self.head.segments())
+        return self._postpath
+
+    @property
+    def args(self) -> "MultiDict[str, str]":
+        """The arguments in the query; broken UTF-8 comes as U+FFFD."""
+        if self._args is None:
+            from urllib.parse import parse_qsl
+
+            from werkzeug.datastructures import MultiDict
+
+            self._args = MultiDict(parse_qsl(self.query, keep_blank_values=True))
+        return self._args
+
+    @property
+    def cookies(self) -> "MultiDict[str, str]":
+        """The cookies that the client sent."""
+        if self._cookies is None:
+            from werkzeug.http import parse_cookie
+
+            self._cookies = parse_cookie(self.headers.get("cookie"))
+        return self._cookies
+
+    @property
+    def closed(self) -> asyncio.Event:
+        """Set when the client is gone, or its connection was given up."""
+        if self._closed is None:
+            self._closed = asyncio.Event()
+            if self._is_closed:
+                self._closed.set()
+        return self._closed
+
+    def close(self) -> None:
+        """Tells everyone who waits for `closed`; the channel calls it."""
+        self._is_closed = True
+        if self._closed is not None:
+            self._closed.set()
+        if self.body is not None:
+            self.body.fail(ClientGoneError())
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """The body in pieces, as they come; reading slowly slows the client.
+
+        A body can be streamed once. Raises `BodyTooLargeError`, `RequestError` (the client is
+        answered 413 or 400 if nothing was answered yet) and `ClientGoneError`.
+        """
+        return _nothing() if self.body is None else self.body.stream()
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """The whole body; again and again the same. Raises as `stream`.
+
+        A body longer than `limit` bytes raises `BodyTooLargeError`, besides the server's own limit.
+        """
+        return b"" if self.body is None else await self.body.read(limit)
+
+    async def form(self) -> Form:
+        """The body as the form it is, urlencoded or multipart; empty if it is neither.
+
+        Raises as `read`.
+        """
+        from io import BytesIO
+
+        from werkzeug.formparser import FormDataParser
+        from werkzeug.http import parse_options_header
+
+        body = await self.read()
+        kind, options = parse_options_header(self.headers.get("content-type", ""))
+        _, fields, files = FormDataParser().parse(BytesIO(body), kind, len(body), options)
+        return Form(fields, files)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""

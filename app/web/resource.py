@@ -1,0 +1,125 @@
+"""Resources: what answers at one segment of a URL."""
+
+from collections.abc import AsyncIterable, Awaitable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Union
+
+from ...persist.errors import PerdureError
+from .errors import error_page
+from .response import PreparedResponse, Response
+
+if TYPE_CHECKING:
+    from .request import Request
+
+Finished = str | bytes | Response | PreparedResponse
+Rendered = Union[Finished, AsyncIterable[str | bytes], "Awaitable[Rendered]"]
+
+_NO_CHILDREN: Mapping[str, "Resource"] = MappingProxyType({})
+
+
+class ResourceError(PerdureError):
+    """A resource's code did what the web part cannot work with. Attribute: `resource`."""
+
+    def __init__(self, resource: object, reason: str) -> None:
+        super().__init__(f"{type(resource).__module__}.{type(resource).__qualname__}: {reason}")
+        self.resource = resource
+
+
+class Resource:
+    """An object that answers at a place in the tree of URLs, and leads to those below it.
+
+    A subclass defines ``render_GET(self, request)``, ``render_POST`` and so on; each returns what
+    `Rendered` lists or is ``async``. HEAD is answered from ``render_GET`` unless there
+    is a ``render_HEAD``, OPTIONS from the methods that are there.
+
+    ``__init__`` need not be called by subclasses. Resources are part of an application and are
+    saved with it.
+    """
+
+    is_leaf: bool = False
+    """True: the walk ends here, and the segments left are in ``request.postpath``."""
+
+    children: Mapping[str, "Resource"] = _NO_CHILDREN
+    """The resources put below this one by hand. Change it with `put_child`."""
+
+    def put_child(self, segment: str, child: "Resource") -> None:
+        """Puts `child` below this resource, in place of what was there.
+
+        `segment` is one decoded part of a path; the empty one is what a trailing slash names.
+        """
+        if not isinstance(self.children, dict):
+            self.children = dict(self.children)
+        self.children[segment] = child
+
+    def get_child(self, segment: str, request: "Request") -> "Resource":
+        """The resource at `segment`, asked for when none was put there by hand.
+
+        By default a trailing slash names the resource itself and anything else is not found.
+        """
+        if not segment and not request.postpath:
+            return self
+        return ErrorPage(404)
+
+    def render(self, request: "Request") -> Rendered:
+        """Answers `request` by the method named after it."""
+        method = getattr(self, "render_" + request.method, None)
+        if method is None:
+            return self._render_other(request)
+        rendered: Rendered = method(request)
+        return rendered
+
+    def allowed_methods(self) -> tuple[str, ...]:
+        """The methods that this resource answers, sorted."""
+        names = {name[7:] for name in dir(self) if name.startswith("render_")}
+        names.discard("")
+        if "GET" in names:
+            names.add("HEAD")
+        names.add("OPTIONS")
+        return tuple(sorted(name for name in names if name.isupper()))
+
+    def _render_other(self, request: "Request") -> Rendered:
+        if request.method == "HEAD":
+            method = getattr(self, "render_GET", None)
+            if method is not None:
+                rendered: Rendered = method(request)
+                return rendered
+        allow = ", ".join(self.allowed_methods())
+        if request.method == "OPTIONS":
+            return Response(b"", 204, [("Allow", allow)])
+        return error_page(405, headers=[("Allow", allow)])
+
+
+class ErrorPage(Resource):
+    """Answers every method, at every path below it, with one error page."""
+
+    is_leaf = True
+
+    def __init__(self, status: int, detail: str = "") -> None:
+        self.status = status
+        self.detail = detail
+
+    def render(self, request: "Request") -> Rendered:
+        return error_page(self.status, self.detail)
+
+
+def resource_for(root: Resource, request: "Request") -> Resource:
+    """The resource that answers `request`: a walk from `root`, one segment at a time.
+
+    Moves the segments walked from ``request.postpath`` to ``request.prepath``. Raises
+    `ResourceError` when a ``get_child`` returns something else than a resource.
+    """
+    resource = root
+    postpath = request.postpath
+    prepath = request.prepath
+    while postpath and not resource.is_leaf:
+        segment = postpath.pop(0)
+        prepath.append(segment)
+        child = resource.children.get(segment)
+        if child is None:
+            child = resource.get_child(segment, request)
+            if not isinstance(child, Resource):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ResourceError(
+                    resource, f"get_child({segment!r}) returned {child!r}, not a Resource"
+                )
+        resource = child
+    return resource

@@ -1,0 +1,180 @@
+"""What a resource answers: a status, header fields and a body."""
+
+import re
+from collections.abc import AsyncIterable, Iterable
+from http import HTTPStatus
+from typing import Final
+
+from ...persist.errors import PerdureError
+from .filebody import FileBody
+
+type_of_str: Final = "text/html; charset=utf-8"
+type_of_bytes: Final = "text/html"
+
+Body = str | bytes | FileBody | AsyncIterable[str | bytes]
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_UNFIT = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+BODILESS: Final = frozenset((204, 304))
+# The channel frames messages and stamps them; a second opinion on these would be smuggling.
+_RESERVED = frozenset(("transfer-encoding", "trailer", "upgrade", "date", "keep-alive"))
+
+REASONS: Final[dict[int, str]] = {status.value: status.phrase for status in HTTPStatus}
+
+
+class HeaderError(PerdureError):
+    """A header field cannot be sent as it is (RFC 9110, 5.5).
+
+    Attributes: `name` and `value` as given, `reason` why not.
+    """
+
+    def __init__(self, name: str, value: str, reason: str) -> None:
+        super().__init__(f"header {name!r}: {value!r} cannot be sent: {reason}")
+        self.name = name
+        self.value = value
+        self.reason = reason
+
+
+class StatusError(PerdureError):
+    """A response was given a status that no final response can have. Attribute: `status`."""
+
+    def __init__(self, status: object) -> None:
+        super().__init__(f"a response's status is a number from 200 to 599, not {status!r}")
+        self.status = status
+
+
+def header_line(name: str, value: str) -> bytes:
+    """One header field as it goes on the wire, with its line end.
+
+    Raises `HeaderError` for a name that is no token and for a value with control characters or
+    outside Latin-1, so nothing that a user typed can begin a field or a message of its own.
+    """
+    if not _TOKEN.fullmatch(name):
+        raise HeaderError(name, value, "a name is made of letters, digits and !#$%&'*+-.^_`|~")
+    if _UNFIT.search(value):
+        raise HeaderError(
+            name, value, "a value has no control characters and nothing outside Latin-1"
+        )
+    return f"{name}: {value}\r\n".encode("latin-1")
+
+
+def status_line(status: int) -> bytes:
+    """The first line of a response; an unregistered status has an empty phrase."""
+    line = _STATUS_LINES.get(status)
+    if line is None:
+        if type(status) is not int or not 200 <= status <= 599:
+            raise StatusError(status)
+        line = b"HTTP/1.1 %d \r\n" % status
+    return line
+
+
+_STATUS_LINES: Final[dict[int, bytes]] = {
+    status: f"HTTP/1.1 {status} {phrase}\r\n".encode()
+    for status, phrase in REASONS.items()
+    if status >= 200
+}
+
+
+class Response:
+    """A status, header fields and a body.
+
+    `body` is text (sent as UTF-8), bytes, a `FileBody`, or an asynchronous iterable of text or
+    bytes, which is sent as it comes. Content-Type is ``text/html`` unless `headers` says
+    otherwise or the body is a file; Content-Length, Date and the framing of the message are the
+    channel's. A stream may declare its Content-Length, and then has to keep to it.
+    ``Connection: close`` closes the connection afterwards.
+
+    Raises `HeaderError` and `StatusError` when made, not when sent.
+    """
+
+    __slots__ = ("_close", "_headers", "_length", "_lines", "_typed", "body", "status")
+
+    def __init__(
+        self,
+        body: Body = b"",
+        status: int = 200,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        self._lines = status_line(status)
+        self.status = status
+        self.body = body
+        self._headers: list[tuple[str, str]] = []
+        self._typed = False
+        self._close = False
+        self._length: int | None = None
+        for name, value in headers:
+            self.add_header(name, value)
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The fields given so far, in order; those that the channel adds are not among them."""
+        return tuple(self._headers)
+
+    def add_header(self, name: str, value: str) -> None:
+        """Adds a field after the others, also when one of this name is there."""
+        line = header_line(name, value)
+        lowered = name.lower()
+        if lowered in _RESERVED:
+            raise HeaderError(name, value, "this field is the server's to send")
+        if lowered == "connection":
+            if value.lower() != "close":
+                raise HeaderError(name, value, "only `close` can be asked for")
+            self._close = True
+        elif lowered == "content-length":
+            if not isinstance(self.body, AsyncIterable):
+                raise HeaderError(name, value, "the server counts any body that is not a stream")
+            if not (value.isascii() and value.isdigit()) or self._length is not None:
+                raise HeaderError(name, value, "a length is one decimal number")
+            self._length = int(value)
+        else:
+            self._typed = self._typed or lowered == "content-type"
+            self._lines += line
+        self._headers.append((name, value))
+
+    @property
+    def closes(self) -> bool:
+        """Whether the connection is closed after this response."""
+        return self._close
+
+    @property
+    def declared_length(self) -> int | None:
+        """The Content-Length that was given for a stream."""
+        return self._length
+
+    def head(self, length: int | None) -> bytes:
+        """The head for a body of `length` bytes, without the fields that the channel adds.
+
+        `length` None leaves the framing to the channel too.
+        """
+        lines = self._lines
+        if not self._typed and length != 0 and not isinstance(self.body, FileBody):
+            kind = type_of_bytes if isinstance(self.body, bytes) else type_of_str
+            lines += b"Content-Type: %b\r\n" % kind.encode()
+        if length is not None and self.status != 204:
+            lines += b"Content-Length: %d\r\n" % length
+        return lines
+
+
+class PreparedResponse:
+    """A response whose head is already bytes: nothing is formatted when it is sent.
+
+    `head` is the status line and all fields including Content-Length (that of `body`), each with
+    its line end, without Date, Server, Connection, the site's own fields and the empty line. For a
+    body that is sent many times, such as a cached file; the same object may be sent any
+    number of times. HEAD is answered with the head alone.
+    """
+
+    __slots__ = ("body", "head", "status")
+
+    def __init__(self, head: bytes, body: bytes, status: int = 200) -> None:
+        self.head = head
+        self.body = body
+        self.status = status
+
+    @classmethod
+    def of(cls, response: Response) -> "PreparedResponse":
+        """`response`, whose body is text or bytes, made ready to be sent many times."""
+        body = response.body.encode() if isinstance(response.body, str) else response.body
+        if not isinstance(body, bytes):
+            raise TypeError(f"only text or bytes can be prepared, not {type(body).__name__}")
+        return cls(response.head(len(body)), body, response.status)
