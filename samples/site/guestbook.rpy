@@ -51,7 +51,9 @@ class GuestBookPage(Resource):
         return whole(form())
 
     async def render_POST(self, request: Request) -> Response:
-        fields = await request.form()
+        # Both fields at their longest, every character escaped, fit in this; more is refused.
+        await request.read(limit=16_384)
+        fields = (await request.form()).fields
         name, message = fields.get("name", ""), fields.get("message", "")
         # Browsers send every line end as CR LF, and count it as one character.
         message = message.replace("\r\n", "\n")
