@@ -1,0 +1,72 @@
+"""An application: the root of everything that is saved and resumed."""
+
+import os
+from typing import ClassVar
+
+import attrs
+
+from ..persist.errors import PerdureError
+from .collection import ServiceCollection
+from .registry import Registry
+
+
+@attrs.define(str=False)
+class ApplicationError(PerdureError):
+    """An application, or its process settings, cannot be as they were described."""
+
+    exit_status: ClassVar[int] = os.EX_CONFIG
+    field: str
+    value: object
+    expected: str
+
+    def __str__(self) -> str:
+        return f"application: {self.field} is {self.value!r}; {self.expected}"
+
+
+def _check_name(_application: object, _field: object, name: str) -> None:
+    # The name is part of file names: web-shutdown.snap, web.lock, web.pid.
+    fits = name and name.isprintable() and not name.startswith(".")
+    if not fits or "/" in name or len(os.fsencode(name)) > 200:
+        raise ApplicationError(
+            "name", name, "say printable text up to 200 bytes, without '/' and no '.' in front"
+        )
+
+
+def _check_id(_settings: object, field: "attrs.Attribute[int | str | None]", value: object) -> None:
+    if value is None or (isinstance(value, str) and value):
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ApplicationError(field.name, value, "say a name or a number from 0 up")
+
+
+def _check_umask(_settings: object, _field: object, value: int | None) -> None:
+    if value is not None and not 0 <= value <= 0o777:
+        raise ApplicationError("umask", value, "say an octal number from 0 to 777")
+
+
+@attrs.frozen(kw_only=True)
+class ProcessSettings:
+    """What the process that runs the application shall be. None leaves a thing as it is.
+
+    `uid` and `gid` are names or numbers, kept as they were given: they are looked up on the machine
+    that runs the application. `umask` is a number, 0 to 0o777.
+    """
+
+    uid: int | str | None = attrs.field(default=None, validator=_check_id)
+    gid: int | str | None = attrs.field(default=None, validator=_check_id)
+    umask: int | None = attrs.field(default=None, validator=_check_umask)
+
+
+@attrs.define(eq=False)
+class Application:
+    """A tree of services, a registry of components, and the process they want.
+
+    `name` is its identity: files of its state are named after it. `paths` are the folders in which
+    the modules of its classes are looked for when it is restored.
+    """
+
+    name: str = attrs.field(validator=_check_name)
+    services: ServiceCollection = attrs.field(factory=ServiceCollection, kw_only=True)
+    registry: Registry = attrs.field(factory=Registry, kw_only=True)
+    process: ProcessSettings = attrs.field(factory=ProcessSettings, kw_only=True)
+    paths: list[str] = attrs.field(factory=list[str], kw_only=True)

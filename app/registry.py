@@ -1,0 +1,150 @@
+"""The registry: an application's components, found by their class."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, cast, overload
+
+import attrs
+
+from ..persist.errors import PerdureError
+from .naming import check_callable, class_name
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+@attrs.define(str=False)
+class ComponentError(PerdureError):
+    """The registry was asked for something that makes no sense; nothing was changed."""
+
+    key: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"component {self.key}: {self.reason}"
+
+
+@attrs.define(eq=False, repr=False)
+class Registry:
+    """Components by class, and optionally name; the part of an application that holds its state.
+
+    The key is text: the dotted name of the class, and ``:name`` if there is a name. So a class
+    that was loaded anew still finds its component. The class asked for must be the one it was set
+    under: a subclass or base class finds nothing, because with several candidates any choice would
+    be a surprise, and because an edit of a class statement must not change what is found.
+    Components keep the order in which they came.
+    """
+
+    _components: dict[str, object] = attrs.field(factory=dict[str, object], init=False)
+    # target class -> source class -> factory
+    _adapters: dict[str, dict[str, Callable[[Any], object]]] = attrs.field(
+        factory=dict[str, dict[str, Callable[[Any], object]]], init=False
+    )
+
+    @overload
+    def get_component(
+        self, cls: type[T], *, name: str | None = None, default: Callable[[], T]
+    ) -> T: ...
+    @overload
+    def get_component(
+        self, cls: type[T], *, name: str | None = None, default: None = None
+    ) -> T | None: ...
+    def get_component(
+        self, cls: type[T], *, name: str | None = None, default: Callable[[], T] | None = None
+    ) -> T | None:
+        """The component set for this class and name, or one made now, or None.
+
+        If there is none, an adapter (`set_adapter`) from a component of the same name is tried,
+        then `default` is called; what either makes is kept as the component.
+        """
+        key = _key(class_name(cls), name)
+        component = self._find(class_name(cls), name, set())
+        if component is None and default is not None:
+            made = default()
+            if made is None:
+                raise ComponentError(key, "its default factory made None")
+            component = self._components.setdefault(key, made)
+        return cast("T | None", component)
+
+    def set_component(self, cls: type[T], component: T, *, name: str | None = None) -> None:
+        """Keep `component` for this class and name, in place of any other."""
+        key = _key(class_name(cls), name)
+        if component is None:
+            raise ComponentError(key, "None is not a component; use remove_component")
+        self._components[key] = component
+
+    def remove_component(self, cls: type[T], *, name: str | None = None) -> T:
+        """Forget and return the component set for this class and name."""
+        key = _key(class_name(cls), name)
+        if key not in self._components:
+            raise ComponentError(key, "there is none to remove")
+        return cast("T", self._components.pop(key))
+
+    def set_adapter(self, source: type[S], target: type[T], factory: Callable[[S], T]) -> None:
+        """Make components of `target` from those of `source` when they are asked for.
+
+        `factory` is a class, a function of a module or a bound method, since snapshots keep it by
+        name. Adapters combine: from a source that can itself be adapted. The first one set that
+        applies is used; setting one for the same two classes replaces it.
+        """
+        check_callable(factory)
+        self._adapters.setdefault(class_name(target), {})[class_name(source)] = factory
+
+    def adopt(self, other: "Registry") -> None:
+        """Take the components of `other` over, in place of ours where both have one.
+
+        Adapters belong to the blueprint: ours stay, and only those we lack are taken.
+        """
+        self._components.update(other._components)
+        for target, factories in other._adapters.items():
+            self._adapters[target] = {**factories, **self._adapters.get(target, {})}
+
+    def find(self, key: str) -> object | None:
+        """The component of this key, as in `items`, or None; nothing is made."""
+        return self._components.get(key)
+
+    def put(self, key: str, component: object) -> None:
+        """Keep `component` under a key, as in `items`."""
+        self._components[key] = component
+
+    def items(self) -> Iterable[tuple[str, object]]:
+        """The keys and components, oldest first."""
+        return tuple(self._components.items())
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(tuple(self._components.values()))
+
+    def __len__(self) -> int:
+        return len(self._components)
+
+    def __bool__(self) -> bool:
+        return True  # an empty registry is a registry
+
+    def __repr__(self) -> str:
+        return f"<Registry: {', '.join(self._components) or 'empty'}>"
+
+    def capture_children(self) -> Iterable[tuple[str, object]]:
+        """How the path to a component reads, in a message about what cannot be saved."""
+        for key, component in self._components.items():
+            yield f"[{key}]", component
+        for target, factories in self._adapters.items():
+            for source, factory in factories.items():
+                yield f".adapters[{source} -> {target}]", factory
+
+    def _find(self, target: str, name: str | None, tried: set[str]) -> object | None:
+        key = _key(target, name)
+        component = self._components.get(key)
+        if component is not None or target in tried:
+            return component
+        tried.add(target)
+        for source, factory in self._adapters.get(target, {}).items():
+            original = self._find(source, name, tried)
+            if original is not None:
+                adapted = factory(original)
+                if adapted is None:
+                    raise ComponentError(key, f"the adapter from {source} made None")
+                return self._components.setdefault(key, adapted)
+        return None
+
+
+def _key(dotted: str, name: str | None) -> str:
+    return dotted if name is None else f"{dotted}:{name}"

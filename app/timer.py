@@ -1,0 +1,72 @@
+"""A service that calls something again and again."""
+
+import asyncio
+import inspect
+import logging
+import math
+from collections.abc import Awaitable, Callable
+
+from .naming import check_callable
+from .service import Service, ServiceTreeError
+
+log = logging.getLogger(__name__)
+
+
+class Timer(Service):
+    """Calls ``call(*args)`` at once when started, then every `interval` seconds.
+
+    `call` is a function of a module or a bound method of an object that the snapshot holds; both
+    are kept by name. If it returns an awaitable, that is awaited. Calls never overlap and do not
+    drift: they come at whole multiples of `interval` after the start, by the monotonic clock, and
+    those that fall into a call still going on are left out. A call that raises is logged, and the
+    next one comes as ever. Stopping waits for a call that is going on, up to `stop_deadline`, then
+    cancels it.
+    """
+
+    def __init__(
+        self,
+        interval: float,
+        call: Callable[..., object],
+        *args: object,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        check_callable(call)
+        if not 0 < interval < math.inf:
+            raise ServiceTreeError(
+                self.path, f"an interval of {interval!r} s", "say more than 0 seconds"
+            )
+        self.interval = interval
+        self.call = call
+        self.args = args
+
+    async def run(self) -> None:
+        """Call for ever."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            await self._call()
+            late = loop.time() - due
+            due += self.interval * max(1, math.ceil(late / self.interval))
+            await asyncio.sleep(due - loop.time())
+
+    async def _call(self) -> None:
+        try:
+            result = self.call(*self.args)
+            if inspect.isawaitable(result):
+                await _finish(result)
+        except Exception:
+            log.exception("%s: the call failed; the next one comes as planned", self.path)
+
+
+async def _finish(result: Awaitable[object]) -> None:
+    """Await a call to its end, also while this task is being cancelled; then be cancelled."""
+    call = asyncio.ensure_future(result)
+    try:
+        await asyncio.shield(call)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            raise RuntimeError("what the call awaited was cancelled") from error
+        await call  # a second cancellation, at the deadline, ends the call
+        raise
