@@ -21,10 +21,18 @@ SIZES = {"/1k.html": 1024, "/100k.bin": 100 * 1024, "/10m.bin": 10 * 1024 * 1024
 
 @attrs.frozen
 class Page:
-    """What one run of the load asks for: a path of a server, named as in `servers`."""
+    """What one run of the load asks for: a path of a server, named as in `servers`.
+
+    `varied`: with another query each time. A client of the real world repeats its head, but a
+    thousand clients have a thousand heads, and a server that remembers heads shall not hide it.
+    """
 
     server: str
     path: str = "/"
+    varied: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.server} {self.path}{'?N' if self.varied else ''}"
 
 
 @attrs.frozen
@@ -56,6 +64,12 @@ def _files(claim: str, peer: str, path: str, target: float) -> Comparison:
 
 COMPARISONS = [
     _files("1 KB file / nginx", "nginx", "/1k.html", 0.85),
+    Comparison(
+        "1 KB file, no two requests alike / nginx",
+        Page("ours files", "/1k.html", varied=True),
+        Page("nginx", "/1k.html", varied=True),
+        0.85,
+    ),
     _files("1 KB file / Twisted", "twisted files", "/1k.html", 6),
     _files("1 KB file / Caddy", "caddy", "/1k.html", 3),
     _files("100 KB file / nginx", "nginx", "/100k.bin", 0.75),
@@ -68,6 +82,12 @@ COMPARISONS = [
     ),
     Comparison(
         "hello, no access log / uvicorn", Page("ours hello, no log"), Page("uvicorn, no log"), 1.2
+    ),
+    Comparison(
+        "hello, no log, no two requests alike / uvicorn",
+        Page("ours hello, no log", varied=True),
+        Page("uvicorn, no log", varied=True),
+        1.2,
     ),
     Comparison("hello, access log / uvicorn", Page("ours hello"), Page("uvicorn"), 1.2),
     Comparison("hello, access log / Twisted", Page("ours hello"), Page("twisted hello"), 3),
@@ -140,7 +160,7 @@ def _warm(instance: Running, page: Page) -> None:
     if expected is not None and size != expected:
         reason = f"{page.path} has {size} octets, not {expected}"
         raise ServerError(instance.server.name, reason)
-    load.run(instance.url(page.path), 1)
+    load.run(instance.url(page.path), 1, varied=page.varied)
 
 
 def _sample(
@@ -152,12 +172,12 @@ def _sample(
         for page in pages if number % 2 == 0 else reversed(pages):
             instance = instances[page.server]
             before = instance.cpu_seconds()
-            result = load.run(instance.url(page.path), seconds)
+            result = load.run(instance.url(page.path), seconds, varied=page.varied)
             spent = instance.cpu_seconds() - before
             sample = Sample(result.rate, spent / (result.octets / 1e9))
             samples[page].append(sample)
             print(
-                f"round {number + 1}/{rounds}: {page.server} {page.path}: {sample.rate:,.0f}/s, "
+                f"round {number + 1}/{rounds}: {page}: {sample.rate:,.0f}/s, "
                 f"p99 {result.p99 / 1000:.1f} ms, {sample.cpu_per_gigabyte:.2f} CPU s per GB",
                 file=sys.stderr,
             )

@@ -12,6 +12,7 @@ from perdure.persist.errors import PerdureError
 from .servers import LOAD_CORE, pinned
 
 REPORT = Path(__file__).with_name("report.lua")
+VARIED = Path(__file__).with_name("varied.lua")
 CONNECTIONS = 64
 
 
@@ -71,9 +72,13 @@ def _load(report: dict[str, Any], url: str) -> Load:
     )
 
 
-def run(url: str, seconds: int) -> Load:
-    """Ask for `url` over 64 kept connections for whole `seconds`, from the core of the load."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"-s{REPORT}", url]
+def run(url: str, seconds: int, *, varied: bool = False) -> Load:
+    """Ask for `url` over 64 kept connections for whole `seconds`, from the core of the load.
+
+    `varied` gives every request a query of its own, so that no two heads are the same bytes.
+    """
+    script = VARIED if varied else REPORT
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"-s{script}", url]
     with pinned(LOAD_CORE):
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=seconds + 15, check=False
