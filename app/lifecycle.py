@@ -45,7 +45,7 @@ class Lifecycle:
         """
         services = self.application.services
         services.belong_to(self.application)
-        await services.prepare()
+        await services.bind_up()
         try:
             self.settle()
             await services.bring_up()

@@ -106,6 +106,13 @@ class Registry:
         """Keep `component` under a key, as in `items`."""
         self._components[key] = component
 
+    def replace(self, key: str, component: object | None) -> None:
+        """Put `component` in place of the one at `key`, as `items` gives it; None forgets it."""
+        if component is None:
+            del self._components[key]
+        else:
+            self._components[key] = component
+
     def items(self) -> Iterable[tuple[str, object]]:
         """The keys and components, oldest first."""
         return tuple(self._components.items())

@@ -63,8 +63,8 @@ class Loader:
         Raises SnapshotError, TrustError, RestoreError or NotAnApplicationError.
         """
         found = snapshot.read(path)
-        folders = [*self.folders, *found.passport.paths]
-        modules.find_in(folders)
+        folders = [*self.folders, *found.folders(self.signer)]
+        modules.add_folders(folders)
         application = restore(found.stream, found.policy(self.signer, self.trusted))
         if not isinstance(application, Application):
             raise NotAnApplicationError(path, f"an object of {type(application).__name__}")

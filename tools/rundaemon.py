@@ -12,7 +12,7 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-class _Mask(click.ParamType):
+class _Mask(click.ParamType[int | None]):
     name = "octal"
 
     def convert(

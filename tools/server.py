@@ -91,7 +91,7 @@ class Server:
             beginning = begin(application, built, self.file, store, loader)
             _log.info("%s %s", application.name, beginning.sentence)
             if self.chroot:
-                store = _enter(self.chroot, store)
+                _enter(self.chroot, store)
             return self._serve(beginning, store, loader, announce)
 
     def _blueprint(self, loader: Loader) -> tuple[Application, Snapshot | None]:
@@ -161,8 +161,8 @@ async def _pulse(supervisor: Supervisor) -> None:
         await asyncio.sleep(supervisor.interval)
 
 
-def _enter(root: Path, store: FolderStore) -> FolderStore:
-    """Make `root` the root of this process; returns `store` as it is called from inside."""
+def _enter(root: Path, store: FolderStore) -> None:
+    """Make `root` the root of this process, and call the folder of `store` as from inside."""
     if not store.folder.is_relative_to(root):
         raise RootError(root, f"the state folder {store.folder} is not inside; see --statedir")
     privileges.load_what_may_be_needed()
@@ -171,4 +171,4 @@ def _enter(root: Path, store: FolderStore) -> FolderStore:
     except OSError as error:
         raise RootError(root, error.strerror or str(error)) from None
     os.chdir("/")
-    return attrs.evolve(store, folder=Path("/") / store.folder.relative_to(root))
+    store.folder = Path("/") / store.folder.relative_to(root)

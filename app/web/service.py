@@ -56,6 +56,7 @@ class WebService(Service):
     async def stop(self) -> None:
         if self._server is not None:
             await self._server.drain(0)
+            self._server.close_log()
         for endpoint, sockets in self._sockets or []:
             for each in sockets:
                 endpoint.release(each)
