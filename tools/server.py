@@ -15,6 +15,7 @@ from ..app import privileges
 from ..app.application import Application
 from ..app.lifecycle import Lifecycle
 from ..app.logfile import rotate_all
+from ..app.privileges import Identity
 from ..app.state import Beginning, Loader, begin, keep
 from ..persist.errors import PerdureError
 from ..persist.snapshot import Snapshot
@@ -81,7 +82,8 @@ class Server:
         logs.start(log, debug=self.debug)
         folder = self.statedir or (self.file.parent if self.file else self.rundir)
         store = FolderStore(folder, application.name)
-        privileges.check_as(process, store.check_writable)
+        identity = privileges.resolve(process)
+        privileges.check_as(identity, store.check_writable)
         pidfile = self.pidfile or self.rundir / f"{application.name}.pid"
         with ExitStack() as held:
             held.enter_context(store.lock())
@@ -92,7 +94,7 @@ class Server:
             _log.info("%s %s", application.name, beginning.sentence)
             if self.chroot:
                 _enter(self.chroot, store)
-            return self._serve(beginning, store, loader, announce)
+            return self._serve(beginning, store, loader, identity, announce)
 
     def _blueprint(self, loader: Loader) -> tuple[Application, Snapshot | None]:
         if self.file:
@@ -103,13 +105,18 @@ class Server:
         return building.from_choice(self.choice), None
 
     def _serve(
-        self, beginning: Beginning, store: FolderStore, loader: Loader, announce: Announce
+        self,
+        beginning: Beginning,
+        store: FolderStore,
+        loader: Loader,
+        identity: Identity,
+        announce: Announce,
     ) -> int:
         application = beginning.application
         supervisor = Supervisor.of_environment()
 
         def settle() -> None:
-            privileges.drop(application.process)
+            privileges.drop(identity)
             store.check_writable()
 
         def ready() -> None:
@@ -165,7 +172,7 @@ def _enter(root: Path, store: FolderStore) -> None:
     """Make `root` the root of this process, and call the folder of `store` as from inside."""
     if not store.folder.is_relative_to(root):
         raise RootError(root, f"the state folder {store.folder} is not inside; see --statedir")
-    privileges.load_what_may_be_needed()
+    privileges.load_late_imports()
     try:
         os.chroot(root)
     except OSError as error:
