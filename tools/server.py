@@ -7,7 +7,6 @@ import signal
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import ClassVar
 
 import attrs
 
@@ -17,29 +16,16 @@ from ..app.lifecycle import Lifecycle
 from ..app.logfile import rotate_all
 from ..app.privileges import Identity
 from ..app.state import Beginning, Loader, begin, keep
-from ..persist.errors import PerdureError
 from ..persist.snapshot import Snapshot
 from ..persist.store import FolderStore
 from ..persist.trust import Signer
-from . import building, logs
+from . import building, logs, root
 from .command import Choice, sentence
 from .daemon import Announce
 from .pidfile import PidFile
 from .systemd import Supervisor
 
 _log = logging.getLogger("perdure")
-
-
-@attrs.define
-class RootError(PerdureError):
-    """The process cannot be put into the folder that shall be its root."""
-
-    exit_status: ClassVar[int] = os.EX_CONFIG
-    folder: Path
-    reason: str
-
-    def __str__(self) -> str:
-        return f"--chroot {self.folder}: {self.reason}"
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +79,7 @@ class Server:
             beginning = begin(application, built, self.file, store, loader)
             _log.info("%s %s", application.name, beginning.sentence)
             if self.chroot:
-                _enter(self.chroot, store)
+                store.folder = root.enter(self.chroot, store.folder)
             return self._serve(beginning, store, loader, identity, announce)
 
     def _blueprint(self, loader: Loader) -> tuple[Application, Snapshot | None]:
@@ -166,16 +152,3 @@ async def _pulse(supervisor: Supervisor) -> None:
     while supervisor.interval is not None:
         supervisor.tell("WATCHDOG=1")
         await asyncio.sleep(supervisor.interval)
-
-
-def _enter(root: Path, store: FolderStore) -> None:
-    """Make `root` the root of this process, and call the folder of `store` as from inside."""
-    if not store.folder.is_relative_to(root):
-        raise RootError(root, f"the state folder {store.folder} is not inside; see --statedir")
-    privileges.load_late_imports()
-    try:
-        os.chroot(root)
-    except OSError as error:
-        raise RootError(root, error.strerror or str(error)) from None
-    os.chdir("/")
-    store.folder = Path("/") / store.folder.relative_to(root)

@@ -68,6 +68,15 @@ class Resource:
         rendered: Rendered = method(request)
         return rendered
 
+    def check(self) -> None:
+        """Finds out, before a port is open, what would make this resource useless.
+
+        Called once at each start, for the root and what was put below it by hand. Raises a
+        `PerdureError`, and the server does not start.
+        """
+        for child in self.children.values():
+            child.check()
+
     def allowed_methods(self) -> tuple[str, ...]:
         """The methods that this resource answers, sorted."""
         names = {name[7:] for name in dir(self) if name.startswith("render_")}

@@ -1,7 +1,10 @@
 """The web as a service of an application: a site, and the endpoints where it answers."""
 
 import socket
+import ssl
 from collections.abc import Sequence
+
+import attrs
 
 from ...persist.persistent import persistent
 from ..endpoints import Endpoint, TLSEndpoint, describe
@@ -10,7 +13,14 @@ from .http import HTTPServer
 from .site import Site
 
 
-@persistent(transient=("_sockets", "_server"))
+@attrs.frozen
+class _Listening:
+    endpoint: Endpoint
+    bound: Sequence[socket.socket]
+    context: ssl.SSLContext | None
+
+
+@persistent(transient=("_listening", "_server"))
 class WebService(Service):
     """Serves `site` at each of `endpoints`, with the registry of its application.
 
@@ -18,36 +28,33 @@ class WebService(Service):
     have begun finish.
     """
 
+    _listening: tuple[_Listening, ...] = ()
+    _server: HTTPServer | None = None
+
     def __init__(
         self, site: Site, endpoints: Sequence[Endpoint], *, name: str | None = None
     ) -> None:
         super().__init__(name=name)
         self.site = site
         self.endpoints = list(endpoints)
-        self._sockets: list[tuple[Endpoint, list[socket.socket]]] | None = None
-        self._server: HTTPServer | None = None
 
     @property
     def addresses(self) -> list[str]:
         """Where it listens now, as addresses for a browser where there are such."""
-        return [
-            _address(endpoint, each)
-            for endpoint, sockets in self._sockets or []
-            for each in sockets
-        ]
+        return [_address(each.endpoint, bound) for each in self._listening for bound in each.bound]
 
     async def bind(self) -> None:
-        self._sockets = []
-        for endpoint in self.endpoints:
-            # A certificate that cannot be used must be found before any port is open.
-            endpoint.check()
-        for endpoint in self.endpoints:
-            self._sockets.append((endpoint, endpoint.bind()))
+        # Certificates are read first: one that cannot be used must be found before a port is
+        # open, and their keys may not be readable once privileges are dropped.
+        contexts = [endpoint.ssl_context() for endpoint in self.endpoints]
+        self.site.resource.check()
+        for endpoint, context in zip(self.endpoints, contexts, strict=True):
+            self._listening += (_Listening(endpoint, endpoint.bind(), context),)
 
     async def start(self) -> None:
         self._server = HTTPServer(self.site, self.application.registry)
-        for endpoint, sockets in self._sockets or []:
-            await self._server.listen(sockets, endpoint.ssl_context())
+        for each in self._listening:
+            await self._server.listen(each.bound, each.context)
 
     async def quiesce(self) -> None:
         if self._server is not None:
@@ -57,10 +64,10 @@ class WebService(Service):
         if self._server is not None:
             await self._server.drain(0)
             self._server.close_log()
-        for endpoint, sockets in self._sockets or []:
-            for each in sockets:
-                endpoint.release(each)
-        self._sockets = self._server = None
+        for each in self._listening:
+            for bound in each.bound:
+                each.endpoint.release(bound)
+        self._listening, self._server = (), None
 
 
 def _address(endpoint: Endpoint, listening: socket.socket) -> str:
