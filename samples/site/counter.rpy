@@ -16,8 +16,7 @@ class CounterPage(Resource):
             "Landings",
             f'<p class="count">You are visitor {counter.get_value()}.</p>\n'
             "<p>Stop the server, start it again, and reload this page: the count goes on. "
-            'Here is <a href="visits.py">the class that counts</a>; '
-            "nothing in it knows that it will be saved.</p>",
+            "Nothing in the class that counts knows that it will be saved.</p>",
         )
 
 
