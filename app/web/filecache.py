@@ -1,0 +1,109 @@
+"""What was found for a path, as long as the file there stays as it was."""
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from .resource import Resource
+
+Key = tuple[str, ...]
+Signature = tuple[int, int, int, int, int]
+
+# A clock tick of the kernel is at most 10 ms: a file changed twice within one cannot be told apart.
+_SETTLED: Final = 50_000_000
+
+
+def signature(status: os.stat_result) -> Signature:
+    """Tells one version of a file from another: times, size, number and device.
+
+    The time of the last status change is among them: it cannot be set back by hand, and it
+    moves when who may read the file does.
+    """
+    return (
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_size,
+        status.st_ino,
+        status.st_dev,
+    )
+
+
+@attrs.define(eq=False)
+class Entry:
+    """A resource that answers for the file at `path` while its signature lasts.
+
+    `folder` is looked at too, when what was found there depends on what else the folder
+    holds: an index, or a name with its extension left out.
+    """
+
+    path: str
+    signature: Signature
+    resource: Resource
+    cost: int = 0
+    folder: str | None = None
+    folder_signature: Signature | None = None
+
+    def is_settled(self, now: int) -> bool:
+        """Whether a change from `now` (nanoseconds) on would surely show in the signatures."""
+        newest = max(self.signature[:2])
+        if self.folder_signature is not None:
+            newest = max(newest, *self.folder_signature[:2])
+        return now - newest > _SETTLED
+
+
+class FileCache:
+    """Entries by path, at most `limit` bytes and `most` of them; those least asked for leave first.
+
+    An entry is checked against its file, with one ``stat``, each time it is asked for: a change
+    is seen at once.
+    """
+
+    def __init__(
+        self,
+        limit: int = 64 * 1024 * 1024,
+        most: int = 10_000,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.limit = limit
+        self.most = most
+        self.size = 0
+        self._clock = clock
+        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: Key) -> Resource | None:
+        """The resource kept for `key`, or None if there is none or its file has changed."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        try:
+            fresh = signature(os.stat(entry.path)) == entry.signature and (
+                entry.folder is None or signature(os.stat(entry.folder)) == entry.folder_signature
+            )
+        except OSError:
+            fresh = False
+        if not fresh:
+            self._forget(key)
+            return None
+        self._entries.move_to_end(key)
+        return entry.resource
+
+    def put(self, key: Key, entry: Entry) -> None:
+        """Keeps `entry`, unless its file changed so lately that the next change might not show."""
+        if entry.cost > self.limit or not entry.is_settled(self._clock()):
+            return
+        if key in self._entries:
+            self._forget(key)
+        self._entries[key] = entry
+        self.size += entry.cost
+        while self.size > self.limit or len(self._entries) > self.most:
+            self._forget(next(iter(self._entries)))
+
+    def _forget(self, key: Key) -> None:
+        self.size -= self._entries.pop(key).cost
