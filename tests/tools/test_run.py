@@ -290,20 +290,22 @@ def test_a_folder_that_only_root_may_write_is_found_before_the_ports_open(
 def test_a_server_sees_only_what_is_inside_its_root(
     workshop: Workshop, site: Path, open_folder: Path
 ) -> None:
-    shutil.copytree(site, open_folder / "site")
-    # The path is that of the inside; to mkapp, outside, it is here as well.
-    Path("/site").symlink_to(open_folder / "site")
-    try:
-        workshop.mkapp("web", "--path", "/site", "--port", "0")
-        server = workshop.start(
-            *("-f", "web.snap", "--chroot", open_folder, "--statedir", open_folder)
-        )
-        assert "visitor 1" in server.get("counter.rpy")
-        assert httpx2.get(server.url).status_code == 200
-        assert server.stop().status == 0
-    finally:
-        Path("/site").unlink()
-    assert (open_folder / "web-shutdown.snap").exists()
+    shutil.copytree(site, open_folder / "inside")
+    (workshop.folder / "caged.py").write_text(
+        "from perdure.app.application import Application\n"
+        "from perdure.app.endpoints import parse_endpoint\n"
+        "from perdure.app.web import static\n"
+        "from perdure.app.web.service import WebService\n"
+        "from perdure.app.web.site import Site\n"
+        "root = static.File('/inside', processors=static.DEFAULT_PROCESSORS)\n"
+        "application = Application('caged')\n"
+        "application.services.append(\n"
+        "    WebService(Site(root), [parse_endpoint('tcp:0:interface=127.0.0.1')]))\n"
+    )
+    server = workshop.start(*("-y", "caged.py", "--chroot", open_folder, "--statedir", open_folder))
+    assert "visitor 1" in server.get("counter.rpy")
+    assert server.stop().status == 0
+    assert (open_folder / "caged-shutdown.snap").exists()
 
 
 @as_root
