@@ -1,0 +1,81 @@
+"""Live objects to a pickle stream.
+
+The stream is made by the C pickler, protocol 5. Its own limits are lifted in two ways: where it
+gives up for depth, `deep` writes the stream with no recursion at all; where an object cannot be
+saved, `culprit` finds the path to it, which a pickler cannot tell.
+"""
+
+import io
+import pickle
+from typing import Any
+
+import attrs
+
+from . import culprit, deep
+from .collector import collector_off
+from .culprit import CaptureError
+from .naming import NAMED, check_named, is_bound
+
+__all__ = ["Capture", "CaptureError", "capture"]
+
+PROTOCOL = 5
+
+
+@attrs.frozen
+class Capture:
+    """A graph of objects as a stream.
+
+    `names` are the classes and functions that the stream names, as ``module:qualname``, sorted.
+    An object that stands for itself by a global name of its own (`typing.Any` is one) is not among them.
+    """
+
+    stream: bytes = attrs.field(repr=False)
+    names: tuple[str, ...]
+
+
+def capture(root: object, *, name: str = "application") -> Capture:
+    """Save the whole graph of `root`, at any depth, with all its sharing and its cycles.
+
+    The graph must hold still: no other thread may change it meanwhile. Garbage collection is off
+    during the call. Methods by which objects say what they keep (``__getstate__``,
+    ``before_capture`` and the like) may be called more than once.
+
+    Raises `CaptureError` if something in the graph cannot be saved; it says where, in a path that
+    begins with `name`.
+    """
+    with collector_off():
+        try:
+            return _capture(root)
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise culprit.find(root, name, error) from error
+
+
+def _capture(root: object) -> Capture:
+    try:
+        stream = io.BytesIO()
+        pickler = _Pickler(stream)
+        pickler.dump(root)
+        return Capture(stream.getvalue(), tuple(sorted(pickler.names)))
+    except RecursionError:
+        slow = deep.DeepPickler()
+        return Capture(slow.dump(root), tuple(sorted(slow.names)))
+
+
+class _Pickler(pickle.Pickler):
+    """The C pickler, noting the names it writes."""
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__(stream, PROTOCOL)
+        self.names: set[str] = set()
+        self._instances: set[type] = set()
+
+    def reducer_override(self, obj: object) -> Any:
+        # Called for nearly every object: one look-up for each that is an instance of a class met before.
+        if type(obj) not in self._instances:
+            if not isinstance(obj, NAMED):
+                self._instances.add(type(obj))
+            elif not is_bound(obj):
+                self.names.add(check_named(obj))
+        return NotImplemented

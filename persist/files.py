@@ -1,0 +1,174 @@
+"""The one place that writes to the disk: a file is replaced as a whole, or not at all.
+
+The new content goes to a temporary file beside its target, readable by its owner alone, is flushed
+to the device, read back and compared, and only then takes the target's name; the folder is flushed
+last. Whoever reads the target, at any moment and after any crash, finds all of the old content or
+all of the new.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import ClassVar
+
+import attrs
+
+from .errors import PerdureError
+
+TEMPORARY_SUFFIX = ".tmp"
+_PIECE = 1 << 20
+
+_WAYS_OUT = {
+    errno.ENOSPC: "free some space on that disk",
+    errno.EDQUOT: "free some of this user's quota",
+    errno.EROFS: "choose a folder on a file system that is not read-only",
+    errno.EACCES: "give this user the right to write there, or choose another folder",
+    errno.EPERM: "give this user the right to write there, or choose another folder",
+    errno.ENOENT: "make the folder first",
+    errno.ENOTDIR: "a part of the path is a file; choose another folder",
+    errno.EISDIR: "that is a folder; choose another name",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+_NOT_CREATED = frozenset(_WAYS_OUT) - {errno.ENOSPC, errno.EDQUOT}
+
+
+@attrs.define
+class WriteError(PerdureError):
+    """A file could not be written; what was there before is still there, whole.
+
+    `operation` is the step that failed, such as ``write`` or ``flush``. `number` is the
+    operating system's error number, or None if what came back differed from what was written.
+    """
+
+    path: Path
+    operation: str
+    number: int | None
+    exit_status: ClassVar[int] = os.EX_IOERR
+
+    def __str__(self) -> str:
+        if self.number is None:
+            cause, way_out = "it reads back changed", "check the disk"
+        else:
+            cause = os.strerror(self.number)
+            way_out = _WAYS_OUT.get(self.number, "check the disk and try again")
+        return f"{self.path} cannot be written: {cause} (at {self.operation}); {way_out}"
+
+
+@attrs.define
+class CreateError(WriteError):
+    """A file could not be made where it was asked for: no such folder, no right to write."""
+
+    exit_status: ClassVar[int] = os.EX_CANTCREAT
+
+
+def replace(
+    path: Path,
+    data: bytes,
+    *,
+    mode: int = 0o600,
+    verify: Callable[[Path], object] | None = None,
+    retire: Callable[[], object] | None = None,
+) -> None:
+    """Give `path` the content `data`, durably and all at once.
+
+    `verify` is called with the temporary file once it is on the device, and may raise to stop;
+    `retire` is called after it, right before the new file takes the name: the last moment to put
+    the old one elsewhere. A symbolic link at `path` is itself replaced.
+
+    Raises `WriteError` (`CreateError` if the place is the trouble), or what `verify` or `retire`
+    raise; in each case the temporary file is gone and the old content is in place. The one
+    exception is an error at ``flush of the folder``: the new content is in place, but a loss of
+    power might still bring the old one back.
+    """
+    temporary = path.with_name(temporary_name(path.name))
+    try:
+        with _failing_as(path, "creation"):
+            handle = os.open(
+                temporary,
+                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW,
+                mode,
+            )
+        try:
+            with _failing_as(path, "write"):
+                _write_all(handle, data)
+            with _failing_as(path, "flush"):
+                os.fsync(handle)
+        finally:
+            with _failing_as(path, "closing"):
+                os.close(handle)
+        with _failing_as(path, "reading back"):
+            _compare(path, temporary, data)
+        if verify is not None:
+            verify(temporary)
+        if retire is not None:
+            retire()
+        with _failing_as(path, "renaming"):
+            os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    with _failing_as(path, "flush of the folder"):
+        flush_folder(path.parent)
+
+
+def temporary_name(name: str) -> str:
+    """A fresh name for the temporary file of `name`, recognised by `is_temporary`."""
+    return f".{name}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
+
+
+def is_temporary(candidate: str, name: str) -> bool:
+    """Whether `candidate` is a name that `temporary_name` may have given for `name`."""
+    prefix = f".{name}."
+    middle = candidate[len(prefix) : -len(TEMPORARY_SUFFIX)]
+    return (
+        candidate.startswith(prefix)
+        and candidate.endswith(TEMPORARY_SUFFIX)
+        and len(middle) == 12
+        and set(middle) <= set("0123456789abcdef")
+    )
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in `folder` durable. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_error(path: Path, operation: str, error: OSError) -> WriteError:
+    """The typed form of `error`, met while doing `operation` for `path`."""
+    kind = CreateError if error.errno in _NOT_CREATED else WriteError
+    return kind(path, operation, error.errno)
+
+
+@contextlib.contextmanager
+def _failing_as(path: Path, operation: str) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise write_error(path, operation, error) from error
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest[: _PIECE * 64]) :]
+
+
+def _compare(path: Path, temporary: Path, data: bytes) -> None:
+    handle = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        wanted = memoryview(data)
+        while wanted:
+            piece = os.read(handle, min(_PIECE, len(wanted)))
+            if not piece or wanted[: len(piece)] != memoryview(piece):
+                raise WriteError(path, "reading back", None)
+            wanted = wanted[len(piece) :]
+    finally:
+        os.close(handle)

@@ -1,0 +1,215 @@
+"""A pickle stream to live objects, under a trust policy."""
+
+import importlib
+import io
+import os
+import pickle
+import sys
+from collections.abc import Mapping
+from types import BuiltinFunctionType, FunctionType
+from typing import Any, ClassVar
+
+import attrs
+
+from . import inert, opcodes
+from .collector import collector_off
+from .errors import PerdureError
+from .modules import searched_folders
+from .persistent import restoring
+from .trust import Policy, is_ours
+
+
+@attrs.define
+class TrustError(PerdureError):
+    """A snapshot names what may not be loaded; nothing of it was imported or built.
+
+    `names` are the refused ones, as ``module:qualname``.
+    """
+
+    names: tuple[str, ...]
+    exit_status: ClassVar[int] = os.EX_NOPERM
+
+    def __str__(self) -> str:
+        modules = sorted({name.partition(":")[0] for name in self.names})
+        shown = ", ".join(name.replace(":", ".") for name in self.names)
+        trusted = " ".join(f"--trust {module}" for module in modules)
+        return (
+            f"this user has not signed the snapshot, and it names {shown}, which a stranger's may"
+            f" not load; nothing was run; if you trust who wrote it: {trusted}"
+        )
+
+
+@attrs.define
+class RestoreError(PerdureError):
+    """A stream cannot be made live objects again.
+
+    `name` is the class, function or file in question (or empty), `reason` what happened,
+    `remedy` what to do.
+    """
+
+    name: str
+    reason: str
+    remedy: str
+    exit_status: ClassVar[int] = os.EX_DATAERR
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.reason}; {self.remedy}"
+            if self.name
+            else (f"{self.reason}; {self.remedy}")
+        )
+
+
+def restore(stream: bytes, policy: Policy) -> object:
+    """Build the objects of `stream`, and give its root.
+
+    Garbage collection is off during the call. Once the whole graph is there, ``after_restore`` of
+    every object whose class is `persistent` and defines it has been called.
+
+    Under any policy but everything, the stream is first read with stand-ins; if it names what
+    `policy` does not allow, `TrustError` lists all of that before anything is imported or built.
+    Raises `RestoreError` if a class cannot be imported, or an object not be built.
+    """
+    try:
+        opcodes.check_protocol(stream)
+        with collector_off(), restoring() as restored:
+            root = _load(stream, policy)
+            for item in restored:
+                _call_after_restore(item)
+            return root
+    except opcodes.StreamError as error:
+        raise RestoreError(
+            "", f"the content is not a stream of objects: {error}", "take an earlier snapshot"
+        ) from error
+
+
+def _load(stream: bytes, policy: Policy) -> object:
+    if policy.modules is None:
+        reader: pickle.Unpickler = _Reader(stream)
+    else:
+        wanted = inert.names_in(stream)
+        refused = [f"{module}:{name}" for module, name in wanted if not policy.allows(module, name)]
+        if refused:
+            raise TrustError(tuple(sorted(refused)))
+        reader = _StrictReader(stream, _resolve(wanted, policy))
+    try:
+        return reader.load()
+    except (PerdureError, MemoryError):
+        raise
+    except Exception as error:
+        raise RestoreError(
+            _place(error),
+            f"it cannot be built again: {type(error).__name__}: {error}",
+            "mend its class, or take an earlier snapshot",
+        ) from error
+
+
+class _Reader(pickle.Unpickler):
+    """The C unpickler, saying plainly what it did not find."""
+
+    def __init__(self, stream: bytes) -> None:
+        super().__init__(io.BytesIO(stream), fix_imports=False)
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        return _find(module_name, global_name)
+
+
+class _StrictReader(_Reader):
+    """Takes names only from what was looked up, and judged, before."""
+
+    def __init__(self, stream: bytes, found: Mapping[tuple[str, str], object]) -> None:
+        super().__init__(stream)
+        self._found = found
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        return self._found[module_name, global_name]
+
+
+def _resolve(
+    wanted: Mapping[tuple[str, str], object], policy: Policy
+) -> dict[tuple[str, str], object]:
+    """Look up the `wanted` names, all of them allowed; refuse what is not defined where it is named.
+
+    A module also holds what it has imported: without this look, ``perdure.persist.files`` would
+    lead to ``os.system``.
+    """
+    found: dict[tuple[str, str], object] = {}
+    refused: list[str] = []
+    for module, name in wanted:
+        item = _find(module, name)
+        if (is_ours(module) and not policy.trusts(module) and not isinstance(item, type)) or (
+            (is_ours(module) or policy.trusts(module)) and not _is_defined_there(item, module, name)
+        ):
+            refused.append(f"{module}:{name}")
+        found[module, name] = item
+    if refused:
+        raise TrustError(tuple(sorted(refused)))
+    return found
+
+
+def _is_defined_there(item: object, module: str, name: str) -> bool:
+    if isinstance(item, (type, FunctionType, BuiltinFunctionType)):
+        return item.__module__ == module and item.__qualname__ == name
+    # An object that stands for itself by name, such as a marker; not one of another's class.
+    return "." not in name and type(item).__module__ == module
+
+
+def _find(module: str, name: str) -> object:
+    try:
+        item: object = sys.modules.get(module) or importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise _not_found(module, name, error) from error
+    except Exception as error:
+        raise RestoreError(
+            f"{module}.{name}",
+            f"its module fails on import: {type(error).__name__}: {error}",
+            "mend the module",
+        ) from error
+    try:
+        for part in name.split("."):
+            item = getattr(item, part)
+    except AttributeError as error:
+        file = getattr(sys.modules[module], "__file__", None)
+        raise RestoreError(
+            f"{module}.{name}",
+            f"there is no {name} in the module {module}" + (f" ({file})" if file else ""),
+            "put it back there under that name, or take the module that had it",
+        ) from error
+    return item
+
+
+def _not_found(module: str, name: str, error: ModuleNotFoundError) -> RestoreError:
+    missing = error.name or module
+    folders = ", ".join(searched_folders()) or "none"
+    reason = (
+        f"there is no module {missing}"
+        if module == missing or module.startswith(f"{missing}.")
+        else f"its module needs a module {missing}, which is not there"
+    )
+    return RestoreError(
+        f"{module}.{name}",
+        f"{reason} (folders searched: {folders})",
+        "name the folder that holds it with --pythonpath FOLDER, or install it",
+    )
+
+
+def _call_after_restore(item: Any) -> None:
+    try:
+        item.after_restore()
+    except Exception as error:
+        raise RestoreError(
+            f"{type(item).__module__}.{type(item).__qualname__}",
+            f"its after_restore() raised {type(error).__name__}: {error}",
+            "mend that method, or take an earlier snapshot",
+        ) from error
+
+
+def _place(error: Exception) -> str:
+    """The function that let `error` out, if it is not the unpickler itself."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None or traceback.tb_frame.f_code.co_filename == __file__:
+        return ""
+    frame = traceback.tb_frame
+    return f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}"

@@ -1,0 +1,278 @@
+"""Where the state of one application lives on disk.
+
+web-shutdown.snap              the newest state
+web.generations/000001.snap    older ones, the greater number the newer
+web.lock                       held by the process that runs the application; has its number
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Final, Self
+
+import attrs
+
+from . import files, snapshot
+from .errors import PerdureError
+from .trust import Signer
+
+NEWEST: Final = "{}-shutdown.snap"
+GENERATIONS: Final = "{}.generations"
+GENERATION: Final = "{:06d}.snap"
+LOCK: Final = "{}.lock"
+_LONGEST_NAME: Final = 100
+
+
+@attrs.define
+class StoreError(PerdureError):
+    """The folder for the state cannot be used. `reason` says why, and what to do."""
+
+    folder: Path
+    reason: str
+    exit_status: ClassVar[int] = os.EX_CANTCREAT
+
+    def __str__(self) -> str:
+        return f"the state folder {self.folder}: {self.reason}"
+
+
+@attrs.define
+class LockedError(PerdureError):
+    """Another process runs this application; `pid` is its number, if it could be read."""
+
+    application: str
+    path: Path
+    pid: int | None
+    exit_status: ClassVar[int] = os.EX_TEMPFAIL
+
+    def __str__(self) -> str:
+        process = "another process" if self.pid is None else f"process {self.pid}"
+        stop = "" if self.pid is None else f" (kill {self.pid})"
+        return (
+            f"{process} already runs {self.application} (it holds {self.path});"
+            f" stop it first{stop}, or use another --statedir"
+        )
+
+
+def _check_name(store: "FolderStore", attribute: object, name: str) -> None:
+    if not name or name[0] == "." or "/" in name or "\0" in name:
+        raise StoreError(store.folder, f"no file can be called after {name!r}; choose another")
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        raise StoreError(
+            store.folder, f"the name {name[:20]}... is longer than {_LONGEST_NAME} bytes"
+        )
+
+
+@attrs.define
+class FolderStore:
+    """The states of `application`, in `folder`. `keep` older ones are kept besides the newest.
+
+    Only the process that holds the lock may save, set aside or prune.
+    """
+
+    folder: Path
+    application: str = attrs.field(validator=_check_name)
+    keep: int = 5
+    _lock: int | None = attrs.field(default=None, init=False)
+
+    @property
+    def shutdown_path(self) -> Path:
+        """Where the newest state is, or will be."""
+        return self.folder / NEWEST.format(self.application)
+
+    @property
+    def lock_path(self) -> Path:
+        """The file whose lock says that the application runs."""
+        return self.folder / LOCK.format(self.application)
+
+    @property
+    def generations_folder(self) -> Path:
+        """Where older states are."""
+        return self.folder / GENERATIONS.format(self.application)
+
+    def lock(self) -> Self:
+        """Take the lock; gives the store itself, whose block then ends with `unlock`.
+
+        The lock goes with the open file: a forked child has it too, and the system lets go of it
+        when the last of them is gone, however they end. Locking again, as after a fork, writes
+        this process's number. What a killed save has left is removed. Raises `LockedError`, or
+        `StoreError` if the lock file cannot be made.
+        """
+        if self._lock is None:
+            self._lock = self._take_lock()
+            self._remove_leftovers()
+        number = b"%d\n" % os.getpid()
+        os.pwrite(self._lock, number, 0)
+        os.ftruncate(self._lock, len(number))
+        return self
+
+    def unlock(self) -> None:
+        """Let go of the lock, if it is held. The file stays: removing it would let two in."""
+        if self._lock is not None:
+            os.ftruncate(self._lock, 0)
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.unlock()
+
+    def check_writable(self) -> None:
+        """Prove that a save could be written now by this process. Raises `StoreError`."""
+        for folder in (self.folder, self.generations_folder):
+            if folder is not self.folder and not folder.exists():
+                continue
+            probe = folder / files.temporary_name(self.shutdown_path.name)
+            try:
+                files.replace(probe, b"")
+                os.unlink(probe)
+            except files.WriteError as error:
+                raise StoreError(folder, _way_out(error.number)) from error
+            except OSError as error:
+                raise StoreError(folder, _way_out(error.errno)) from error
+        with contextlib.suppress(FileNotFoundError):
+            if not os.access(self.shutdown_path, os.R_OK | os.W_OK, effective_ids=True):
+                owner = os.stat(self.shutdown_path).st_uid
+                raise StoreError(
+                    self.folder,
+                    f"{self.shutdown_path.name} belongs to user {owner} and could not be set aside"
+                    f" for a newer one; chown it to user {os.geteuid()}",
+                )
+
+    def newest(self) -> Path | None:
+        """The newest state, or None if there is none (yet, or since it was set aside)."""
+        path = self.shutdown_path
+        return path if path.exists() else None
+
+    def generations(self) -> list[Path]:
+        """The older states, newest first."""
+        return [path for _, path in sorted(self._numbered(), reverse=True)]
+
+    def save(
+        self,
+        root: object,
+        *,
+        paths: Sequence[str] = (),
+        origin: str | None = None,
+        signer: Signer,
+    ) -> Path:
+        """Write the state `root` as the newest; the one before it becomes a generation.
+
+        That happens once the new one is on the device and has been read back: at every moment
+        there is a whole newest state. Raises `CaptureError`, `WriteError` or `SnapshotError`; all
+        earlier states are then as they were.
+        """
+        content, _ = snapshot.build(
+            root,
+            application=self.application,
+            holds="state",
+            paths=paths,
+            origin=origin,
+            signer=signer,
+        )
+        files.replace(
+            self.shutdown_path, content, verify=snapshot.read, retire=self._copy_to_generation
+        )
+        self._prune()
+        return self.shutdown_path
+
+    def set_aside(self) -> Path | None:
+        """Make the newest state a generation, so that there is none; gives where it is now."""
+        if self.newest() is None:
+            return None
+        target = self._next_generation()
+        try:
+            os.rename(self.shutdown_path, target)
+            files.flush_folder(self.folder)
+            files.flush_folder(target.parent)
+        except OSError as error:
+            raise files.write_error(target, "setting aside", error) from error
+        self._prune()
+        return target
+
+    def _take_lock(self) -> int:
+        path = self.lock_path
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise StoreError(self.folder, f"{path.name}: {_way_out(error.errno)}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            text = os.pread(handle, 32, 0).strip()
+            raise LockedError(
+                self.application, path, int(text) if text.isdigit() else None
+            ) from error
+        except OSError as error:
+            raise StoreError(self.folder, f"{path.name}: {_way_out(error.errno)}") from error
+        else:
+            handle, kept = -1, handle
+            return kept
+        finally:
+            if handle >= 0:
+                os.close(handle)
+
+    def _remove_leftovers(self) -> None:
+        name = self.shutdown_path.name
+        for folder in (self.folder, self.generations_folder):
+            # What cannot be removed costs room, and nothing else.
+            with contextlib.suppress(OSError):
+                for candidate in os.listdir(folder):
+                    if files.is_temporary(candidate, name):
+                        os.unlink(folder / candidate)
+
+    def _copy_to_generation(self) -> None:
+        newest = self.newest()
+        if newest is None:
+            return
+        latest = self.generations()[:1]
+        if latest and os.path.samefile(latest[0], newest):
+            return  # A save that was killed between this and its rename has done it.
+        target = self._next_generation()
+        try:
+            os.link(newest, target)
+            files.flush_folder(target.parent)
+        except OSError:
+            # A file system without hard links, or another's file: a copy costs only time.
+            try:
+                content = newest.read_bytes()
+            except OSError as error:
+                raise files.write_error(newest, "copying to a generation", error) from error
+            files.replace(target, content)
+
+    def _next_generation(self) -> Path:
+        folder = self.generations_folder
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise files.write_error(folder, "creation", error) from error
+        last = max((number for number, _ in self._numbered()), default=0)
+        return folder / GENERATION.format(last + 1)
+
+    def _numbered(self) -> list[tuple[int, Path]]:
+        found: list[tuple[int, Path]] = []
+        with contextlib.suppress(FileNotFoundError):
+            for path in self.generations_folder.iterdir():
+                if path.suffix == ".snap" and path.stem.isascii() and path.stem.isdigit():
+                    found.append((int(path.stem), path))
+        return found
+
+    def _prune(self) -> None:
+        for path in self.generations()[self.keep :]:
+            # One too many harms nobody, and the save itself is done.
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def _way_out(number: int | None) -> str:
+    text = os.strerror(number or 0)
+    return f"{text}; make it writable for user {os.geteuid()}, or name another with --statedir"

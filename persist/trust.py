@@ -1,0 +1,213 @@
+"""Whose snapshots are believed: keys and signatures, and the names that may be loaded.
+
+The names in a snapshot are code to be run, so they are believed only with the snapshot's writer.
+Each user has a key of their own. A snapshot signed with it is that user's own work, and loads
+whatever it names. From any other only classes of Perdure load, values known to be harmless, and
+the modules that the operator names.
+"""
+
+import contextlib
+import functools
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NoReturn
+
+import attrs
+
+from . import files
+from .errors import PerdureError
+from .values import SAFE_VALUES
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+KEY_FILE = "signing-key.pem"
+HOME_VARIABLE = "PERDURE_HOME"
+# Signed with the digest, so that no signature made for another purpose passes for one of these.
+_PURPOSE = b"perdure snapshot\n"
+_KEY_LIMIT = 4096
+
+
+@attrs.define
+class KeyFileError(PerdureError):
+    """This user's signing key cannot be read, made, or believed."""
+
+    path: Path
+    reason: str
+    remedy: str
+    exit_status: ClassVar[int] = os.EX_NOPERM
+
+    def __str__(self) -> str:
+        return f"the signing key {self.path}: {self.reason}; {self.remedy}"
+
+
+@attrs.frozen
+class Policy:
+    """Which names a stream may load.
+
+    `modules` are trusted, each with all that is below it; None trusts everything.
+    """
+
+    modules: tuple[str, ...] | None
+
+    @classmethod
+    def everything(cls) -> "Policy":
+        """For what this user has signed."""
+        return cls(None)
+
+    @classmethod
+    def only(cls, modules: Sequence[str] = ()) -> "Policy":
+        """For what comes from elsewhere: classes of Perdure, safe values, and these `modules`."""
+        return cls(tuple(modules))
+
+    def allows(self, module: str, name: str) -> bool:
+        """Whether `name` of `module` may be looked up; what is found there is judged after that."""
+        if self.modules is None or self.trusts(module):
+            return True
+        return is_ours(module) or f"{module}:{name}" in SAFE_VALUES
+
+    def trusts(self, module: str) -> bool:
+        """Whether the operator named `module`, or one above it."""
+        return any(
+            module == trusted or module.startswith(f"{trusted}.") for trusted in self.modules or ()
+        )
+
+
+def is_ours(module: str) -> bool:
+    """Whether `module` is a part of Perdure."""
+    return module.startswith(("perdure.app.", "perdure.persist.", "perdure.tools."))
+
+
+@attrs.frozen
+class Signer:
+    """This user's key, held in memory: it signs even after the right to read its file is gone."""
+
+    _private: "Ed25519PrivateKey" = attrs.field(repr=False)
+
+    @classmethod
+    def of_user(cls, folder: Path | None = None) -> "Signer":
+        """Read the key in `folder`, or make it there if there is none.
+
+        Without `folder` it is ``$PERDURE_HOME``, else ``$XDG_CONFIG_HOME/perdure``, else
+        ``~/.config/perdure``. Processes that make it at the same time end up with the same key.
+        Raises `KeyFileError`; a key that other users can read or have made is refused.
+        """
+        path = (folder or _folder_of_user()) / KEY_FILE
+        try:
+            text = _read_key(path)
+            if text is None:
+                _make_key(path)
+                text = _read_key(path)
+        except OSError as error:
+            raise KeyFileError(
+                path,
+                os.strerror(error.errno or 0),
+                f"name a folder of this user's in ${HOME_VARIABLE}",
+            ) from error
+        return cls(_parse_key(path, text or b""))
+
+    @functools.cached_property
+    def public(self) -> bytes:
+        """The 32 bytes by which others, and this user later, check the signatures."""
+        return self._private.public_key().public_bytes_raw()
+
+    def sign(self, digest: bytes) -> bytes:
+        """The signature of `digest`, 64 bytes (Ed25519, RFC 8032)."""
+        return self._private.sign(_PURPOSE + digest)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signing key never leaves its file")
+
+
+def verify(public: bytes, digest: bytes, signature: bytes) -> bool:
+    """Whether `signature` of `digest` was made with the key that belongs to `public`."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, _PURPOSE + digest)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _folder_of_user() -> Path:
+    if home := os.environ.get(HOME_VARIABLE):
+        return Path(home)
+    if config := os.environ.get("XDG_CONFIG_HOME"):
+        return Path(config) / "perdure"
+    try:
+        return Path.home() / ".config" / "perdure"
+    except RuntimeError as error:
+        raise KeyFileError(
+            Path(KEY_FILE), "this user has no home folder", f"name a folder in ${HOME_VARIABLE}"
+        ) from error
+
+
+def _read_key(path: Path) -> bytes | None:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise KeyFileError(path, "it is not a file", "move it away; a new key will be made")
+        if status.st_uid != os.geteuid():
+            raise KeyFileError(
+                path,
+                f"it belongs to user {status.st_uid}, not to {os.geteuid()} who runs this",
+                f"name a folder of this user's own in ${HOME_VARIABLE}",
+            )
+        if status.st_mode & 0o077:
+            raise KeyFileError(
+                path,
+                f"other users may read or change it (mode {status.st_mode & 0o777:04o})",
+                "delete it, and the next run makes a new one (what the old one signed then needs"
+                f" --trust); or, if nobody has read it, chmod 600 {path}",
+            )
+        return os.read(handle, _KEY_LIMIT)
+    finally:
+        os.close(handle)
+
+
+def _make_key(path: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    text = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    draft = path.with_name(files.temporary_name(path.name))
+    try:
+        files.replace(draft, text)
+        # Unlike a rename, a link never takes the place of a key that another process made first.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        files.flush_folder(path.parent)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(draft)
+
+
+def _parse_key(path: Path, text: bytes) -> "Ed25519PrivateKey":
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(text, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyFileError(
+            path, "it is damaged", "put it back from a copy, or delete it for a new one"
+        ) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyFileError(path, "it is not an Ed25519 key", "move it away for a new one")
+    return key

@@ -1,0 +1,120 @@
+"""Values that may be loaded from a stranger's snapshot: they hold data and can do no harm.
+
+Each is listed with a rule for the arguments it may be made with. A class that is harmless may still
+be asked for too much: ``bytearray(10**12)`` and ``list(range(10**12))`` take all memory, and so
+does ``Fraction("1e999999999")``. What is not listed is refused; this is no list of bad names.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+Arguments = tuple[Any, ...]
+Rule = Callable[[Arguments], bool]
+
+_PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
+_FRACTION: Final = re.compile(r"-?\d+(/\d+)?")
+
+
+def _never(arguments: Arguments) -> bool:
+    """Named as a value, such as the factory of a defaultdict, and not called."""
+    return False
+
+
+def _empty(arguments: Arguments) -> bool:
+    return not arguments
+
+
+def _plain(arguments: Arguments) -> bool:
+    return all(type(argument) in _PLAIN for argument in arguments)
+
+
+def _any(arguments: Arguments) -> bool:
+    return True
+
+
+def _texts(arguments: Arguments) -> bool:
+    return all(type(argument) is str for argument in arguments)
+
+
+def _bytes(arguments: Arguments) -> bool:
+    return all(type(argument) is bytes for argument in arguments)
+
+
+def _numbers(arguments: Arguments) -> bool:
+    return all(type(argument) in (int, float) for argument in arguments)
+
+
+def _deque(arguments: Arguments) -> bool:
+    return not arguments or (type(arguments[0]) is list and _plain(arguments[1:]))
+
+
+def _counter(arguments: Arguments) -> bool:
+    return not arguments or (len(arguments) == 1 and type(arguments[0]) is dict)
+
+
+def _factory(arguments: Arguments) -> bool:
+    return len(arguments) < 2
+
+
+def _decimal(arguments: Arguments) -> bool:
+    return len(arguments) == 1 and type(arguments[0]) in (str, int)
+
+
+def _fraction(arguments: Arguments) -> bool:
+    if len(arguments) == 1 and type(arguments[0]) is str:
+        return _FRACTION.fullmatch(arguments[0]) is not None
+    return all(type(argument) is int for argument in arguments)
+
+
+def _network(arguments: Arguments) -> bool:
+    return len(arguments) == 1 and type(arguments[0]) in (str, int)
+
+
+# datetime and its family take another object of the family as an argument, and check it themselves.
+SAFE_VALUES: Final[dict[str, Rule]] = {
+    "builtins:bool": _never,
+    "builtins:bytearray": _bytes,
+    "builtins:bytes": _never,
+    "builtins:complex": _numbers,
+    "builtins:dict": _never,
+    "builtins:Ellipsis": _never,
+    "builtins:float": _never,
+    "builtins:frozenset": _never,
+    "builtins:int": _never,
+    "builtins:list": _never,
+    "builtins:NotImplemented": _never,
+    "builtins:object": _empty,
+    "builtins:range": _numbers,
+    "builtins:set": _never,
+    "builtins:slice": _any,
+    "builtins:str": _never,
+    "builtins:tuple": _never,
+    "collections:ChainMap": _empty,
+    "collections:Counter": _counter,
+    "collections:OrderedDict": _empty,
+    "collections:defaultdict": _factory,
+    "collections:deque": _deque,
+    "datetime:date": _plain,
+    "datetime:datetime": _any,
+    "datetime:time": _any,
+    "datetime:timedelta": _plain,
+    "datetime:timezone": _any,
+    "decimal:Decimal": _decimal,
+    "fractions:Fraction": _fraction,
+    "ipaddress:IPv4Address": _network,
+    "ipaddress:IPv4Interface": _network,
+    "ipaddress:IPv4Network": _network,
+    "ipaddress:IPv6Address": _network,
+    "ipaddress:IPv6Interface": _network,
+    "ipaddress:IPv6Network": _network,
+    "pathlib:PosixPath": _texts,
+    "pathlib:PurePosixPath": _texts,
+    "pathlib:PureWindowsPath": _texts,
+    "pathlib._local:PosixPath": _texts,
+    "pathlib._local:PurePosixPath": _texts,
+    "pathlib._local:PureWindowsPath": _texts,
+    "types:SimpleNamespace": _empty,
+    "uuid:SafeUUID": _plain,
+    "uuid:UUID": _empty,
+}
