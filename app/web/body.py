@@ -9,7 +9,7 @@ from httptools import HttpParserError, HttpRequestParser
 
 from ...persist.errors import PerdureError
 from .errors import HTTPError
-from .head import CHUNKED, RequestError
+from .head import CHUNKED, Head, RequestError
 from .limits import Limits
 
 _PROLOGUE: Final = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -134,6 +134,7 @@ class RequestBody:
     __slots__ = (
         "_chunks",
         "_discarding",
+        "_drained",
         "_error",
         "_left",
         "_limits",
@@ -144,20 +145,25 @@ class RequestBody:
         "_whole",
         "buffered",
         "complete",
+        "expects",
         "received",
     )
 
-    def __init__(self, source: Source, length: int, limits: Limits) -> None:
+    def __init__(self, source: Source, head: Head, limits: Limits) -> None:
+        if head.length > limits.body:
+            raise _too_large(limits)
         self._source = source
         self._limits = limits
-        self._chunks = Chunks() if length == CHUNKED else None
-        self._left = length
+        self._chunks = Chunks() if head.length == CHUNKED else None
+        self._left = head.length
+        self.expects = head.expects
         self._pieces: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._error: PerdureError | None = None
         self._whole: bytes | None = None
         self._streamed = False
         self._discarding = False
+        self._drained = 0
         self.buffered = 0
         self.received = 0
         self.complete = False
@@ -180,20 +186,30 @@ class RequestBody:
             self.complete = self._chunks.complete
         size = sum(map(len, pieces))
         self.received += size
+        self.expects = self.expects and not data
         if self.received > self._limits.body:
-            raise RequestError(413, f"The request's body is larger than {self._limits.body} bytes.")
-        if not self._discarding:
+            raise _too_large(self._limits)
+        if self._discarding:
+            self._drained += size
+            if self._drained > self._limits.drain:
+                raise _too_large(self._limits)
+        else:
             self._pieces.extend(pieces)
             self.buffered += size
             self._wake()
         return rest
 
     def discard(self) -> bool:
-        """Throws away what came and what comes; False if too much is known to be left."""
+        """Throws away what came and what comes; False if it is better to close the connection."""
         self._discarding = True
         self._pieces.clear()
         self.buffered = 0
-        return self._left <= self._limits.drain
+        return not self.expects and not self.failed and self._left <= self._limits.drain
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing of use can come any more."""
+        return self._error is not None
 
     def fail(self, error: PerdureError) -> None:
         """Whoever asks for more gets `error`."""
@@ -251,3 +267,7 @@ class RequestBody:
         if limit is not None and len(self._whole) > limit:
             raise BodyTooLargeError(limit)
         return self._whole
+
+
+def _too_large(limits: Limits) -> RequestError:
+    return RequestError(413, f"The request's body is larger than {limits.body} bytes.")

@@ -84,12 +84,14 @@ class Head:
         "_segments",
         "authority",
         "expects",
+        "for_log",
         "headers",
         "keep_alive",
         "length",
         "line",
         "method",
         "path",
+        "persistence",
         "query",
         "raw",
         "target",
@@ -105,9 +107,11 @@ class Head:
         self.authority: str | None = None
         self.headers = Headers(raw)
         self.keep_alive = True
+        self.persistence = b""
         self.length = 0
         self.expects = False
         self._segments: list[str] | None = None
+        self.for_log: tuple[str, str] | None = None
         if target[0] != "/" and target != "*":
             scheme, _, rest = target.partition("://")
             if scheme.lower() not in ("http", "https") or not rest:
@@ -191,6 +195,8 @@ def parse_head(raw: bytes, max_fields: int) -> Head:
             head.keep_alive = False
         elif "keep-alive" in options:
             head.keep_alive = True
+            if head.version == "1.0":
+                head.persistence = b"Connection: keep-alive\r\n"
     if b"\r\ntransfer-encoding:" in lowered:
         _check_coding(head)
         head.length = CHUNKED

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
+from ..registry import Registry
 from .body import ClientGoneError, RequestBody
 from .head import Head, Headers
 
@@ -46,10 +47,9 @@ class Request:
     def __init__(
         self,
         head: Head,
-        *,
-        client: str = "",
-        secure: bool = False,
-        registry: Any = None,
+        client: str,
+        secure: bool,
+        registry: Registry,
         body: RequestBody | None = None,
     ) -> None:
         self.head = head

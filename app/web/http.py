@@ -1,0 +1,168 @@
+"""The HTTP server: the connections of one site, their clock, log and end."""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from email.utils import formatdate
+from typing import Final, cast
+
+from ..registry import Registry
+from .accesslog import AccessLog, escaped
+from .channel import HTTPChannel
+from .head import Head, parse_head
+from .request import Request
+from .site import Site
+
+_SWEEP: Final = 1.0
+_BACKLOG: Final = 1024
+_REMEMBERED_HEADS: Final = 512
+_REMEMBERED_SIZE: Final = 2048
+
+
+class HTTPServer:
+    """Serves one site to any number of connections. Never saved: a site may have several.
+
+    Made where an event loop runs, or for `loop`. Raises `AccessLogError`.
+    """
+
+    def __init__(
+        self, site: Site, registry: Registry, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        self.loop = loop or asyncio.get_running_loop()
+        self.site = site
+        self.registry = registry
+        self.limits = site.limits
+        self.log = AccessLog(site.log, self.loop) if site.log is not None else None
+        self.connections: set[HTTPChannel] = set()
+        self.draining = False
+        self.now = self.loop.time()
+        self.second = 0
+        self.fields = b""
+        """What the head of every reply ends with, this second."""
+        self._extra = site.head_fields()
+        self._when = ""
+        self._heads: dict[bytes, Head] = {}
+        self._servers: list[asyncio.Server] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._emptied: asyncio.Event | None = None
+        self.tick()
+
+    async def listen(
+        self, sockets: Sequence[socket.socket], ssl_context: ssl.SSLContext | None = None
+    ) -> None:
+        """Accepts connections on `sockets`, which are bound. They stay the caller's to close:
+        after `drain`, connections wait in the kernel's queue until then."""
+        for each in sockets:
+            self._servers.append(
+                await self.loop.create_server(
+                    lambda: HTTPChannel(self, ssl_context is not None),
+                    sock=each.dup(),
+                    ssl=ssl_context,
+                    backlog=_BACKLOG,
+                )
+            )
+
+    async def drain(self, seconds: float | None) -> None:
+        """Comes to an end: accepts no more, lets begun requests finish, writes the log.
+
+        Idle connections are closed at once; replies from now on close theirs. What is not done
+        after `seconds` is cut off; None waits as long as it takes. May be called again.
+        """
+        self.draining = True
+        servers, self._servers = self._servers, []
+        for server in servers:
+            server.close()
+        for channel in tuple(self.connections):
+            channel.drain()
+        try:
+            await asyncio.wait_for(self._empty(), seconds)
+        except TimeoutError:
+            tasks = [channel.cut() for channel in tuple(self.connections)]
+            await self._empty()
+            await asyncio.gather(*filter(None, tasks), return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.log is not None:
+            self.log.flush()
+
+    async def _empty(self) -> None:
+        if self.connections:
+            self._emptied = asyncio.Event()
+            await self._emptied.wait()
+
+    def reopen_log(self) -> None:
+        """Continues the access log in a new file of its name, after the old one was renamed."""
+        if self.log is not None:
+            self.log.reopen()
+
+    def close_log(self) -> None:
+        """Writes and closes the access log; the last call."""
+        log, self.log = self.log, None
+        if log is not None:
+            log.close()
+
+    # What follows is for the channels.
+
+    def join(self, channel: HTTPChannel) -> bool:
+        """Counts a connection in; False when there are more than may be."""
+        if self._timer is None:
+            self.now = self.loop.time()
+            self._timer = self.loop.call_later(_SWEEP, self._sweep_again)
+        self.connections.add(channel)
+        return len(self.connections) <= self.limits.connections
+
+    def leave(self, channel: object) -> None:
+        """Counts a connection out."""
+        self.connections.discard(cast(HTTPChannel, channel))
+        if not self.connections and self._emptied is not None:
+            self._emptied.set()
+
+    def _sweep_again(self) -> None:
+        self._timer = None
+        self.sweep(self.loop.time())
+        if self.connections:
+            self._timer = self.loop.call_later(_SWEEP, self._sweep_again)
+
+    def sweep(self, now: float) -> None:
+        """Closes what has taken too long by `now`, in the loop's time.
+
+        One timer for all connections: a timer a request costs as much as parsing it.
+        """
+        self.now = now
+        for channel in tuple(self.connections):
+            channel.check(now)
+
+    def tick(self) -> None:
+        """Makes `fields` those of the present second."""
+        self.second = int(time.time())
+        date = formatdate(self.second, usegmt=True)
+        self.fields = b"%bDate: %b\r\n\r\n" % (self._extra, date.encode())
+        self._when = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(self.second))
+
+    def head(self, raw: bytes) -> Head:
+        """The head in `raw`; clients repeat themselves, so those seen lately are remembered.
+
+        Raises `RequestError`.
+        """
+        head = self._heads.get(raw)
+        if head is None:
+            head = parse_head(raw, self.limits.fields)
+            if not head.length and len(raw) <= _REMEMBERED_SIZE:
+                if len(self._heads) >= _REMEMBERED_HEADS:
+                    self._heads.clear()
+                self._heads[raw] = head
+        return head
+
+    def note(self, request: Request, status: int, sent: int) -> None:
+        """Logs a reply of `sent` bytes."""
+        if self.log is not None:
+            self.log.add(request.client, self._when, request.head, status, sent)
+
+    def note_refused(self, client: str, beginning: bytes, status: int) -> None:
+        """Logs that what began with `beginning` was no request, and answered with `status`."""
+        if self.log is not None:
+            line = escaped(beginning[:200].split(b"\r\n")[0].decode("latin-1"))
+            self.log.add_line(f'{client} - - [{self._when}] "{line}" {status} 0 "-" "-"\n')

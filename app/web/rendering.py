@@ -1,0 +1,187 @@
+"""The middle of a connection: a request becomes a reply.
+
+A render that gives its reply at once costs no task. Everything that waits (an ``async`` render,
+a stream, a large file) is one task, which ends when the client goes.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncIterable, Awaitable
+from typing import Final, cast
+
+from ...persist.errors import PerdureError
+from .errors import HTTPError, error_page
+from .filebody import FileBody
+from .output import BUSY, SENDING, Output
+from .request import Request
+from .resource import Rendered, Resource, ResourceError, resource_for
+from .response import BODILESS, PreparedResponse, Response, type_of_bytes, type_of_str
+from .sending import SMALL, FileSender, copy_file, read_file, send_stream
+
+_TEXT: Final = (
+    f"HTTP/1.1 200 OK\r\nContent-Type: {type_of_str}\r\nContent-Length: ".encode() + b"%d\r\n"
+)
+_BYTES: Final = (
+    f"HTTP/1.1 200 OK\r\nContent-Type: {type_of_bytes}\r\nContent-Length: ".encode() + b"%d\r\n"
+)
+
+_report = logging.getLogger("perdure.web")
+
+
+class Rendering(Output):
+    """Finds the resource for a request, has it rendered, and sends what comes of it."""
+
+    __slots__ = ()
+
+    def rendered(self) -> None:
+        """A reply is complete that did not come at once."""
+        raise NotImplementedError
+
+    def answer(self, request: Request) -> None:
+        self._request = request
+        self._phase = BUSY
+        resource: Resource | None = None
+        try:
+            resource = resource_for(self._server.site.resource, request)
+            self._deliver(request, resource, resource.render(request))
+        except Exception as error:  # noqa: BLE001 - whatever a resource raises, its client is answered
+            self._fail(request, resource, error)
+
+    def _deliver(self, request: Request, resource: Resource | None, rendered: Rendered) -> None:
+        """Sends what was rendered, or starts what will; raises if that cannot be."""
+        kind = type(rendered)
+        if kind is str:
+            body = cast(str, rendered).encode()
+            self.reply(request, 200, _TEXT % len(body), body)
+        elif kind is bytes:
+            self.reply(request, 200, _BYTES % len(cast(bytes, rendered)), cast(bytes, rendered))
+        elif kind is PreparedResponse:
+            prepared = cast(PreparedResponse, rendered)
+            self.reply(request, prepared.status, prepared.head, prepared.body)
+        elif isinstance(rendered, Response):
+            self._respond(request, resource, rendered)
+        elif isinstance(rendered, str):
+            self._deliver(request, resource, str(rendered))
+        elif hasattr(kind, "__await__") or hasattr(kind, "__aiter__"):
+            self._task = self._server.loop.create_task(self._run(request, resource, rendered))
+        else:
+            raise ResourceError(
+                resource, f"rendering {request.method} returned {rendered!r}, which is no reply"
+            )
+
+    def _respond(self, request: Request, resource: Resource | None, response: Response) -> None:
+        body = response.body
+        if isinstance(body, str):
+            body = body.encode()
+        if isinstance(body, FileBody):
+            self._send_file(request, response, body)
+        elif isinstance(body, bytes):
+            head = response.head(len(body))
+            if response.status in BODILESS:
+                body = b""
+            self.reply(request, response.status, head, body, response.closes)
+        else:
+            self._task = self._server.loop.create_task(self._run(request, resource, response))
+
+    async def _run(self, request: Request, resource: Resource | None, rendered: Rendered) -> None:
+        """The task of a reply that does not come at once."""
+        try:
+            while hasattr(type(rendered), "__await__"):
+                rendered = await cast("Awaitable[Rendered]", rendered)
+            if hasattr(type(rendered), "__aiter__"):
+                rendered = Response(cast("AsyncIterable[str | bytes]", rendered))
+            if isinstance(rendered, Response) and hasattr(type(rendered.body), "__aiter__"):
+                await send_stream(self, request, rendered)
+            else:
+                self._deliver(request, resource, rendered)
+        except asyncio.CancelledError as error:
+            # If it is not the channel that cancelled, a resource failed: its client must not wait.
+            if self._request is request:
+                self._fail(request, resource, error)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a resource raises, its client is answered
+            if self._request is request:
+                self._fail(request, resource, error)
+        finally:
+            self._end_task()
+
+    def _end_task(self) -> None:
+        if self._task is asyncio.current_task():
+            self._task = None
+            self.rendered()
+
+    def _send_file(self, request: Request, response: Response, body: FileBody) -> None:
+        head = response.head(body.length)
+        if request.method == "HEAD" or response.status in BODILESS:
+            body.close()
+            self.reply(request, response.status, head, b"", response.closes)
+        elif body.length <= SMALL:
+            try:
+                content = read_file(body)
+            finally:
+                body.close()
+            self.reply(request, response.status, head, content, response.closes)
+        else:
+            self._phase = SENDING
+            keeps = self.keeps(request, response.closes)
+            self.leave(head + self.ending(request, keeps))
+            self.uncork()
+            try:
+                sender = None if self._secure else FileSender(self, body)
+                if sender is not None and sender.push():
+                    body.close()
+                    self.finish(request, response.status, body.length, keeps)
+                    return
+            except (OSError, PerdureError) as error:
+                self._break_off_file(request, response, body, error)
+                return
+            self._task = self._server.loop.create_task(
+                self._run_file(request, response, body, sender, keeps)
+            )
+
+    async def _run_file(
+        self,
+        request: Request,
+        response: Response,
+        body: FileBody,
+        sender: FileSender | None,
+        keeps: bool,
+    ) -> None:
+        """The task of a file that the client does not take at once."""
+        try:
+            await (copy_file(self, body) if sender is None else sender.run())
+            self.finish(request, response.status, body.length, keeps)
+        except (OSError, PerdureError) as error:
+            self._break_off_file(request, response, body, error)
+        finally:
+            body.close()
+            self._end_task()
+
+    def _break_off_file(
+        self, request: Request, response: Response, body: FileBody, error: Exception
+    ) -> None:
+        body.close()
+        if not isinstance(error, ConnectionError):
+            line = request.head.line.decode("latin-1")
+            _report.error("%s from %s broke off: %s", line, request.client, error)
+        self.break_off(request, response.status, 0)
+
+    def _fail(self, request: Request, resource: Resource | None, error: BaseException) -> None:
+        """Answers with the page for an error."""
+        if self._request is not request:
+            raise error
+        self._deliver(request, resource, self._failed(request, error))
+
+    def _failed(self, request: Request, error: BaseException) -> Response:
+        """The page for an error, which is reported unless it was meant as an answer."""
+        if isinstance(error, HTTPError):
+            try:
+                return error_page(error.status, error.detail, headers=error.headers)
+            except PerdureError as unfit:
+                error = unfit
+        line = request.head.line.decode("latin-1")
+        _report.error("%s from %s failed: %s", line, request.client, error, exc_info=error)
+        if not self._server.site.display_tracebacks:
+            return error_page(500)
+        return error_page(500, trace="".join(traceback.format_exception(error)))

@@ -1,0 +1,208 @@
+"""Bodies that do not leave in one piece: files and streams."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import TYPE_CHECKING, Final, cast
+
+from ...persist.errors import PerdureError
+from .filebody import FileBody, FileRange
+from .response import BODILESS, Response
+
+if TYPE_CHECKING:
+    from .output import Output
+    from .request import Request
+
+SMALL: Final = 32 * 1024
+"""Up to this many bytes, reading a file and sending it with the head is faster than sendfile."""
+
+_SLICE: Final = 1024 * 1024
+_COPY: Final = 64 * 1024
+
+_report = logging.getLogger("perdure.web")
+
+
+class FileShrunkError(PerdureError):
+    """A file ended before the bytes that were promised. Attribute `missing`: how many."""
+
+    def __init__(self, missing: int) -> None:
+        super().__init__(f"a file became shorter while it was sent: {missing} bytes are missing")
+        self.missing = missing
+
+
+class PieceError(PerdureError):
+    """A stream gave something that is neither text nor bytes. Attribute: `piece`."""
+
+    def __init__(self, piece: object) -> None:
+        super().__init__(f"a stream is made of str or bytes, not {piece!r}")
+        self.piece = piece
+
+
+def read_file(body: FileBody) -> bytes:
+    """All of a small body; raises `FileShrunkError` and `OSError`."""
+    pieces: list[bytes] = []
+    for part in body.parts:
+        if isinstance(part, FileRange):
+            piece = os.pread(body.fd, part.length, part.offset)
+            if len(piece) < part.length:
+                raise FileShrunkError(part.length - len(piece))
+            pieces.append(piece)
+        else:
+            pieces.append(part)
+    return b"".join(pieces)
+
+
+class FileSender:
+    """Sends a body from its file to the socket inside the kernel.
+
+    uvloop has no ``sendfile`` of its own, so this uses the transport's socket while the
+    transport's buffer is empty, and a duplicate of it to wait until it takes more: the
+    loop refuses a second watcher on a descriptor it watches already.
+    """
+
+    __slots__ = ("_body", "_channel", "_done", "_parts", "_socket")
+
+    def __init__(self, channel: "Output", body: FileBody) -> None:
+        self._channel = channel
+        self._body = body
+        self._parts = list(reversed(body.parts))
+        self._socket: int = channel.transport.get_extra_info("socket").fileno()
+        self._done: asyncio.Future[None] | None = None
+
+    def push(self) -> bool:
+        """Sends what the socket takes now; True when all has left. Raises `OSError`."""
+        transport = self._channel.transport
+        parts = self._parts
+        while parts:
+            if transport.get_write_buffer_size():
+                return False
+            part = parts.pop()
+            if isinstance(part, bytes):
+                transport.write(part)
+                continue
+            if not part.length:
+                continue
+            try:
+                sent = os.sendfile(
+                    self._socket, self._body.fd, part.offset, min(part.length, _SLICE)
+                )
+            except BlockingIOError:
+                parts.append(part)
+                return False
+            if not sent:
+                raise FileShrunkError(part.length)
+            if sent < part.length:
+                parts.append(FileRange(part.offset + sent, part.length - sent))
+                if sent == _SLICE:
+                    return False  # the others' turn
+        return True
+
+    async def run(self) -> None:
+        """Sends the rest, as fast as the client takes it."""
+        await self._channel.flushed()
+        loop = asyncio.get_running_loop()
+        self._done = loop.create_future()
+        watched = os.dup(self._socket)
+        loop.add_writer(watched, self._step, self._done)
+        try:
+            await self._done
+        finally:
+            loop.remove_writer(watched)
+            os.close(watched)
+
+    def _step(self, done: "asyncio.Future[None]") -> None:
+        if done.done():
+            return
+        try:
+            if self.push():
+                done.set_result(None)
+        except (OSError, PerdureError) as error:
+            done.set_exception(error)
+        self._channel.touch()
+
+
+async def copy_file(channel: "Output", body: FileBody) -> None:
+    """Sends a body piece by piece, for connections that encrypt."""
+    for part in body.parts:
+        if isinstance(part, bytes):
+            channel.leave(part)
+            continue
+        offset, end = part.offset, part.offset + part.length
+        while offset < end:
+            piece = os.pread(body.fd, min(_COPY, end - offset), offset)
+            if not piece:
+                raise FileShrunkError(end - offset)
+            offset += len(piece)
+            channel.leave(piece)
+            await channel.drained()
+
+
+async def send_stream(channel: "Output", request: "Request", response: Response) -> None:
+    """Sends a response whose body comes in pieces: chunked, or up to the connection's end.
+
+    The head leaves with the first piece, which may be empty; so what fails before it raises and can
+    still be answered with an error page. What fails later cuts the connection.
+    """
+    status = response.status
+    length = response.declared_length
+    chunked = length is None and request.version == "1.1" and status not in BODILESS
+    head = response.head(length)
+    if chunked:
+        head += b"Transfer-Encoding: chunked\r\n"
+    pieces = aiter(cast(AsyncIterable[str | bytes], response.body))
+    sent = 0
+    begun = False
+    try:
+        if request.method == "HEAD" or status in BODILESS:
+            channel.reply(request, status, head, b"", response.closes)
+            return
+        piece = await _next(pieces)
+        keeps = channel.keeps(request, response.closes or (length is None and not chunked))
+        begin = head + channel.ending(request, keeps)
+        while piece is not None:
+            sent += len(piece)
+            if length is not None and sent > length:
+                raise LengthError(length)
+            if chunked and piece:
+                piece = b"%x\r\n%b\r\n" % (len(piece), piece)
+            begun = True
+            channel.leave(begin + piece)
+            begin = b""
+            await channel.drained()
+            piece = await _next(pieces)
+        if length is not None and sent < length:
+            raise LengthError(length)
+        channel.leave(begin + (b"0\r\n\r\n" if chunked else b""))
+        channel.finish(request, status, sent, keeps)
+    except Exception as error:
+        if not begun:
+            raise
+        line = request.head.line.decode("latin-1")
+        _report.error("%s from %s broke off: %s", line, request.client, error, exc_info=error)
+        channel.break_off(request, status, sent)
+    finally:
+        close = getattr(pieces, "aclose", None)
+        if close is not None:
+            await close()
+
+
+class LengthError(PerdureError):
+    """A stream gave more or less than the Content-Length it declared. Attribute: `length`."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(f"a stream that declared {length} bytes gave more or less")
+        self.length = length
+
+
+async def _next(pieces: AsyncIterator[str | bytes]) -> bytes | None:
+    """The next piece as bytes; None at the end."""
+    try:
+        piece = await anext(pieces)
+    except StopAsyncIteration:
+        return None
+    if isinstance(piece, str):
+        return piece.encode()
+    if not isinstance(piece, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise PieceError(piece)
+    return piece

@@ -1,0 +1,43 @@
+"""A site: a tree of resources and how it is published."""
+
+from collections.abc import Iterable
+
+import attrs
+
+from .limits import Limits
+from .resource import Resource
+from .response import header_line
+
+Fields = tuple[tuple[str, str], ...]
+
+
+def _as_fields(pairs: Iterable[tuple[str, str]]) -> Fields:
+    return tuple((name, value) for name, value in pairs)
+
+
+@attrs.define
+class Site:
+    """What a web service publishes; part of an application and saved with it.
+
+    `resource` is the root. `log` is the file of the access log, or None. `headers` are sent with
+    every reply; one named Server replaces ours. `display_tracebacks` shows strangers the
+    insides of errors: for development. Raises `HeaderError` for a field that cannot be sent.
+
+    Connections and open files are not here but in the `HTTPServer` that serves the site.
+    """
+
+    resource: Resource
+    log: str | None = attrs.field(default=None, kw_only=True)
+    headers: Fields = attrs.field(default=(), kw_only=True, converter=_as_fields)
+    display_tracebacks: bool = attrs.field(default=False, kw_only=True)
+    limits: Limits = attrs.field(factory=Limits, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        self.head_fields()
+
+    def head_fields(self) -> bytes:
+        """The fields of every reply, as they go on the wire."""
+        lines = [header_line(name, value) for name, value in self.headers]
+        if not any(name.lower() == "server" for name, _ in self.headers):
+            lines.insert(0, b"Server: perdure\r\n")
+        return b"".join(lines)
