@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from typing import cast
 
+from ..persist.persistent import persistent
 from .service import Service, ServiceError, ServiceTreeError, State
 
 
+@persistent
 class ServiceCollection(Service):
     """Services that start in order and stop in reverse, each awaited before the next.
 
@@ -99,7 +101,7 @@ class ServiceCollection(Service):
         return child
 
     async def bind(self) -> None:
-        self._give_parents()
+        self._give_parents()  # a subclass may have an after_restore of its own
         for child in self._services:
             await child.bind_up()
 
@@ -126,8 +128,8 @@ class ServiceCollection(Service):
         if errors:
             raise ExceptionGroup(f"{len(errors)} of {self.path} did not stop cleanly", errors)
 
-    def __setstate__(self, state: dict[str, object]) -> None:
-        vars(self).update(state)
+    def after_restore(self) -> None:
+        """Give the children their parent, which no snapshot holds."""
         self._give_parents()
 
     def _give_parents(self) -> None:

@@ -132,9 +132,6 @@ class Endpoint:
                 parts.append(f"{field.name}={text}")
         return ":".join(parts)
 
-    def check(self) -> None:
-        """Find out, without opening anything, what would make `bind` fail for certain."""
-
     def bind(self) -> list[socket.socket]:
         """Open the listening sockets, all or none: non-blocking, not inherited by programs started.
 
@@ -209,13 +206,9 @@ class TLSEndpoint(Endpoint):
     interface: str = _argument(_INTERFACE, "")
     backlog: int | None = _argument(_BACKLOG, None)
 
-    def check(self) -> None:
-        """Raises `CertificateError` when the certificate or its key cannot be used."""
-        self.ssl_context()
-
     def bind(self) -> list[socket.socket]:
         """As for `Endpoint`; raises `CertificateError` before anything is opened."""
-        self.check()
+        self.ssl_context()
         return listening.open_tcp(str(self), self.interface, self.port, self.backlog)
 
     def ssl_context(self) -> ssl.SSLContext:

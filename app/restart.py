@@ -17,6 +17,11 @@ def _not_negative(_policy: object, field: "attrs.Attribute[Any]", value: float) 
         raise ValueError(f"{field.name} of a Restart must be 0 or more, and finite, not {value!r}")
 
 
+def _growing(_policy: object, field: "attrs.Attribute[Any]", value: float) -> None:
+    if not 1 <= value < math.inf:
+        raise ValueError(f"{field.name} of a Restart must be 1 or more, and finite, not {value!r}")
+
+
 @attrs.frozen(kw_only=True)
 class Restart:
     """How often, and after what pauses, `Service.run` is called again when it raises.
@@ -30,7 +35,7 @@ class Restart:
     attempts: int = attrs.field(default=5, validator=_not_negative)
     window: float = attrs.field(default=60.0, validator=_not_negative)
     delay: float = attrs.field(default=0.1, validator=_not_negative)
-    factor: float = attrs.field(default=2.0, validator=attrs.validators.ge(1))
+    factor: float = attrs.field(default=2.0, validator=_growing)
     longest: float = attrs.field(default=10.0, validator=_not_negative)
 
     def delay_before(self, recent: int) -> float | None:

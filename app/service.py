@@ -98,20 +98,13 @@ class _Live:
 class _Unsaved:
     """Two slots that are there before `__init__` and that no capture or copy takes along.
 
-    They are slots made in `__new__` and not attributes made in `__init__`, so that a subclass that
-    is an attrs class, forgets ``super().__init__()`` or writes its own ``__getstate__`` is right
-    without knowing of them.
+    They are slots and not attributes, so that a subclass that is an attrs class with slots, or
+    writes its own ``__getstate__``, is right without knowing of them.
     """
 
     __slots__ = ("_live", "on_failure")
     _live: _Live
     on_failure: "Callable[[Service, Exception], None] | None"
-
-    def __new__(cls, *args: object, **kwargs: object) -> Self:
-        self = super().__new__(cls)
-        self._live = _Live()
-        self.on_failure = None
-        return self
 
     def __getstate__(self) -> object:
         state = super().__getstate__()
@@ -154,6 +147,14 @@ class Service(_Unsaved):
     name: str | None = attrs.field(
         default=None, kw_only=True, validator=_check_name, on_setattr=_refuse_rename
     )
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        """Here and not in `__init__`: it is complete before any, and without `super().__init__`."""
+        self = super().__new__(cls)
+        self._live = _Live()
+        self.on_failure = None
+        vars(self)["name"] = None
+        return self
 
     restart = Restart()
     """What to do when `run` raises. Set it on the instance: class attributes are not captured."""

@@ -1,0 +1,49 @@
+"""An event loop whose clock we turn ourselves, and what tests of services share."""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+Run = Callable[[Coroutine[Any, Any, T]], T]
+
+
+class _Selector(selectors.DefaultSelector):
+    """Instead of waiting for the time to pass, lets it pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout is None:
+            return ready or super().select(None)
+        self.passed += max(timeout, 0)
+        return []
+
+
+class ClockLoop(asyncio.SelectorEventLoop):
+    """An event loop in which an hour takes no time and the clock shows exactly what was waited."""
+
+    def __init__(self) -> None:
+        self._own_selector = _Selector()
+        super().__init__(self._own_selector)
+
+    def time(self) -> float:
+        return self._own_selector.passed
+
+
+@pytest.fixture
+def in_no_time() -> Run[Any]:
+    """Run a coroutine in a loop where waiting takes no time."""
+
+    def run(scenario: Coroutine[Any, Any, T]) -> T:
+        with asyncio.Runner(loop_factory=ClockLoop) as runner:
+            return runner.run(scenario)
+
+    return run
