@@ -1,0 +1,157 @@
+"""Scripts: Python files that define a resource.
+
+::
+
+    from perdure.app.web.resource import Resource
+    from visits import Counter                  # a module beside the script
+
+    counter = registry.get_component(Counter, default=Counter)
+
+    class CounterPage(Resource):
+        def render_GET(self, request):
+            counter.increment()
+            return f"You are visitor {counter.value}."
+
+    resource = CounterPage()
+
+A script finds ``registry`` and ``__file__`` among its names and has to define ``resource``. It runs
+when it is first asked for, and again when its file has changed; between, that resource answers.
+With ``run_every_request = True`` in it, it runs for every request. Modules that it imports
+are loaded once, as always in Python: a change in those needs a restart. Objects of a script's own classes can
+live in the registry; with ``run_every_request`` they are better defined in a module beside it.
+"""
+
+import logging
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from ...persist.persistent import persistent
+from ..registry import Registry
+from .errors import HTTPError
+from .filecache import Signature, signature
+from .resource import Rendered, Resource
+from .scriptmodule import ScriptError, UnsafeScriptError, install, run_script, script_folders
+
+__all__ = [
+    "ResourceScript",
+    "ScriptError",
+    "ScriptRoot",
+    "UnsafeScriptError",
+    "install",
+    "load_module",
+    "script_folders",
+]
+
+if TYPE_CHECKING:
+    from .request import Request
+
+_report = logging.getLogger("perdure.web")
+
+
+class ResourceScript(Resource):
+    """One version of a script; the processor of ``.rpy`` files.
+
+    What the script defined answers, at this place and below it. A script that failed runs again at
+    the next request: what it imports may have been repaired.
+    """
+
+    def __init__(self, path: str, registry: Registry) -> None:
+        self.path = path
+        self.registry = registry
+        self._resource: Resource | None = None
+
+    def get_child(self, segment: str, request: "Request") -> Resource:
+        # The walk goes on as if the script's resource were in our place.
+        request.postpath.insert(0, request.prepath.pop())
+        return self.defined()
+
+    def render(self, request: "Request") -> Rendered:
+        return (self._resource or self.defined()).render(request)
+
+    def defined(self) -> Resource:
+        """The script's resource, after running the script if need be.
+
+        Raises `ScriptError`, and `HTTPError` where the page itself shall say what is wrong.
+        """
+        if self._resource is not None:
+            return self._resource
+        try:
+            module = run_script(self.path, self.registry)
+        except UnsafeScriptError as error:
+            _report.error("%s", error)
+            raise HTTPError(500, "This script is not run; the server's log says why.") from error
+        except ScriptError as error:
+            if isinstance(error.__cause__, HTTPError):
+                raise error.__cause__ from None
+            raise
+        resource = self._checked(getattr(module, "resource", None))
+        if not getattr(module, "run_every_request", False):
+            self._resource = resource
+        return resource
+
+    def _checked(self, resource: object) -> Resource:
+        if isinstance(resource, Resource):
+            return resource
+        name = os.path.basename(self.path)
+        if resource is None:
+            told = f"{name} does not define 'resource'. End it with: resource = YourPage()"
+        elif isinstance(resource, type):
+            told = (
+                f"{name} defines 'resource' as the class {resource.__name__}, not an object of it."
+                f" Say: resource = {resource.__name__}()"
+            )
+        else:
+            told = (
+                f"{name} defines 'resource' as an object of {type(resource).__name__}, which is not"
+                " a Resource. Derive its class from perdure.app.web.resource.Resource."
+            )
+        _report.error("%s: %s", self.path, told)
+        raise HTTPError(500, told)
+
+
+@persistent(transient=("_script", "_version"))
+class ScriptRoot(Resource):
+    """The resource that the script at `path` defines, as the root of a site or anywhere else."""
+
+    _script: ResourceScript | None = None
+    _version: Signature | None = None
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.path.abspath(path)
+
+    def check(self) -> None:
+        """Raises `ScriptError` if there is no script at `path`."""
+        self._status()
+
+    def get_child(self, segment: str, request: "Request") -> Resource:
+        request.postpath.insert(0, request.prepath.pop())
+        return self._present(request).defined()
+
+    def render(self, request: "Request") -> Rendered:
+        return self._present(request).render(request)
+
+    def _status(self) -> os.stat_result:
+        try:
+            return os.stat(self.path)
+        except OSError as error:
+            raise ScriptError(self.path, 0, error.strerror or str(error)) from error
+
+    def _present(self, request: "Request") -> ResourceScript:
+        version = signature(self._status())
+        if self._script is None or version != self._version:
+            self._script = ResourceScript(os.path.realpath(self.path), request.registry)
+            self._version = version
+        return self._script
+
+
+def load_module(path: Path) -> ModuleType:
+    """Runs the Python file at `path` as a module of its own, so that its classes can be saved.
+
+    It runs each time this is called. Raises `ScriptError` and `UnsafeScriptError`.
+    """
+    return run_script(os.path.realpath(path), Registry())
+
+
+install()

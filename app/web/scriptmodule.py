@@ -1,0 +1,210 @@
+"""Scripts as modules: each has a name of its own, by which its classes are found again.
+
+The module of ``/srv/site/counter.rpy`` is called ``script/srv/site/counter%2Erpy``: no other way of
+importing makes a name with a slash in it, and the dot would mean a package. A snapshot names
+classes by their modules, so a new process imports such names: `install` makes that work.
+"""
+
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
+from types import ModuleType
+from typing import Any, ClassVar, Final
+from urllib.parse import quote, unquote
+
+import attrs
+
+from ...persist.errors import PerdureError
+from ...persist.modules import add_folders
+from ..registry import Registry
+from .scriptclasses import follow
+
+_PREFIX: Final = "script/"
+_folders: dict[str, None] = {}
+
+
+@attrs.define(str=False)
+class ScriptError(PerdureError):
+    """A script failed at `line` of `path` (0: before its first), for `reason`."""
+
+    exit_status: ClassVar[int] = os.EX_DATAERR
+    path: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}:{self.line}: {self.reason}"
+            if self.line
+            else f"{self.path}: {self.reason}"
+        )
+
+
+@attrs.define(str=False)
+class UnsafeScriptError(PerdureError):
+    """The script at `path` is not run, because others could have written it."""
+
+    exit_status: ClassVar[int] = os.EX_NOPERM
+    path: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is not run: {self.reason}; {self.remedy}"
+
+
+def module_name(path: str) -> str:
+    """The name of the module of the script at the absolute `path`."""
+    return _PREFIX + quote(os.fsencode(path[1:])).replace(".", "%2E")
+
+
+def script_path(name: str) -> str | None:
+    """The path of the script whose module is called `name`; None if it is no script's."""
+    if not name.startswith(_PREFIX):
+        return None
+    return "/" + unquote(name.removeprefix(_PREFIX), errors="surrogateescape")
+
+
+def script_folders() -> tuple[str, ...]:
+    """The folders of the scripts that ran so far, where modules beside them are found."""
+    return tuple(_folders)
+
+
+def run_script(path: str, registry: Registry) -> ModuleType:
+    """Runs the script at the absolute `path`, which has no symbolic links; its module.
+
+    The script finds ``registry`` and ``__file__`` among its names. Modules beside it can be
+    imported, by it and from then on by everybody. When it ran before, what it defines now takes the
+    place of what it defined then (see `follow`); if it fails, what it defined then stays.
+
+    Raises `UnsafeScriptError`, and `ScriptError` for anything that goes wrong in it.
+    """
+    name = module_name(path)
+    loader = ScriptLoader(path, registry)
+    module = module_from_spec(loader.spec(name))
+    former = sys.modules.get(name)
+    # Decorators look their class's module up while it is being made.
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        if former is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = former
+        raise
+    if former is not None:
+        before = former.__loader__
+        same = (
+            isinstance(before, ScriptLoader)
+            and before.source == loader.source
+            and before.registry is registry
+        )
+        follow(former, module, with_instances=not same)
+    return module
+
+
+@attrs.define(eq=False)
+class ScriptLoader(Loader):
+    """Runs one script as a module; `source` is then what it ran."""
+
+    path: str
+    registry: Registry
+    source: bytes = b""
+
+    def spec(self, name: str) -> ModuleSpec:
+        """The specification of the module, by which the import system knows it."""
+        spec = ModuleSpec(name, self, origin=self.path)
+        spec.has_location = True
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        try:
+            self.source = read_script(self.path)
+        except OSError as error:
+            raise ScriptError(self.path, 0, error.strerror or str(error)) from error
+        folder = os.path.dirname(self.path)
+        add_folders([folder])
+        _folders[folder] = None
+        names: dict[str, Any] = module.__dict__
+        names["registry"] = self.registry
+        try:
+            code = compile(self.source, self.path, "exec", dont_inherit=True)
+            exec(code, names)  # noqa: S102 - what a script is for; `read_script` says whose
+        except PerdureError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise _failure(self.path, error) from error
+
+
+class ScriptFinder(MetaPathFinder):
+    """Lets the modules of scripts be imported by their names.
+
+    A script imported so, for a class that a snapshot names, finds an empty registry: the application's
+    is still being restored. It runs again with that one when it is first asked for.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        script = script_path(fullname)
+        if script is None or not os.path.exists(script):
+            return None
+        return ScriptLoader(script, Registry()).spec(fullname)
+
+
+def install() -> None:
+    """Makes the modules of scripts importable in this process; a second call changes nothing."""
+    if not any(isinstance(finder, ScriptFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, ScriptFinder())
+
+
+def read_script(path: str) -> bytes:
+    """The source of a script that may be run. Raises `UnsafeScriptError` and `OSError`.
+
+    It may, if root or the user of this process owns it, nobody else can write to it, and nobody
+    else can put another file in its place.
+    """
+    # The very file that was looked at is read, whatever its name leads to by then.
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        status = os.fstat(file.fileno())
+        folder = os.path.dirname(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnsafeScriptError(path, "it is no regular file", "put a script there")
+        if status.st_uid not in (0, os.geteuid()):
+            raise UnsafeScriptError(
+                path,
+                f"it belongs to user {status.st_uid}, this server runs as {os.geteuid()}",
+                f"only what that user or root owns is run: chown {os.geteuid()} {path}",
+            )
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            reason = f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o})"
+            raise UnsafeScriptError(path, reason, f"chmod go-w {path}")
+        mode = os.stat(folder).st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            reason = f"anyone may replace it (its folder has mode {stat.S_IMODE(mode):04o})"
+            raise UnsafeScriptError(path, reason, f"chmod o-w {folder}")
+        return file.read()
+
+
+def _failure(path: str, error: BaseException) -> ScriptError:
+    """`error` with the line of the script where it came up."""
+    line = 0
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    if isinstance(error, SyntaxError) and error.filename == path:
+        line = error.lineno or 0
+        return ScriptError(path, line, f"{type(error).__name__}: {error.msg}")
+    if isinstance(error, SystemExit):
+        return ScriptError(path, line, "it called for the end of the process (SystemExit)")
+    return ScriptError(path, line, f"{type(error).__name__}: {error}")
