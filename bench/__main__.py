@@ -9,13 +9,14 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import click
 
 from perdure.persist.errors import PerdureError
 
 from . import http, memory, start
-from .claims import Verdict, table
+from .claims import Bound, Verdict, table
 
 PARTS = ("http", "objects", "start", "memory")
 
@@ -61,7 +62,8 @@ def _measure(part: str, folder: Path, rounds: int, seconds: int) -> Generator[Ve
             from . import objects
 
             for claim, ratio, target in objects.run(rounds):
-                yield Verdict.of_ratio(claim, "", "", ratio, "at least", target)
+                bound, _, number = target.rpartition(" ")
+                yield Verdict.of_ratio(claim, "", "", ratio, cast(Bound, bound), float(number))
 
 
 @contextlib.contextmanager

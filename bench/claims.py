@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-Bound = Literal["at least", "at most"]
+Bound = Literal["at least", "more than", "at most"]
 
 
 @attrs.frozen
@@ -36,10 +36,14 @@ class Verdict:
 
     @property
     def met(self) -> bool:
-        """Whether the judged number is on the right side of the target, the target included."""
-        if self.bound == "at least":
-            return self.judged >= self.target
-        return self.judged <= self.target
+        """Whether the judged number is on the right side of the target."""
+        match self.bound:
+            case "at least":
+                return self.judged >= self.target
+            case "more than":
+                return self.judged > self.target
+            case "at most":
+                return self.judged <= self.target
 
 
 def paired_ratio(ours: Sequence[float], peer: Sequence[float]) -> float:

@@ -13,6 +13,7 @@ import attrs
 
 from . import load, peers
 from .claims import Bound, Verdict, paired_ratio
+from .load import Load
 from .ours import HELLO, LOGGED, ours
 from .servers import Running, Server, ServerError, running
 
@@ -52,10 +53,22 @@ class Comparison:
 
 @attrs.frozen
 class Sample:
-    """One run: answers per second, and CPU seconds of the server per 10^9 octets sent."""
+    """One run of the load, and the CPU seconds that the server used for it."""
 
-    rate: float
-    cpu_per_gigabyte: float
+    load: Load
+    cpu: float
+
+    @property
+    def cpu_per_gigabyte(self) -> float:
+        """Per 10^9 octets that were received."""
+        return self.cpu / (self.load.octets / 1e9)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.load.rate:,.0f}/s, p99 {self.load.p99 / 1000:.1f} ms, "
+            f"{self.cpu / self.load.requests * 1e6:.1f} us of CPU each, "
+            f"{self.cpu / self.load.seconds:.0%} of the core"
+        )
 
 
 def _files(claim: str, peer: str, path: str, target: float) -> Comparison:
@@ -173,22 +186,17 @@ def _sample(
             instance = instances[page.server]
             before = instance.cpu_seconds()
             result = load.run(instance.url(page.path), seconds, varied=page.varied)
-            spent = instance.cpu_seconds() - before
-            sample = Sample(result.rate, spent / (result.octets / 1e9))
+            sample = Sample(result, instance.cpu_seconds() - before)
             samples[page].append(sample)
-            print(
-                f"round {number + 1}/{rounds}: {page}: {sample.rate:,.0f}/s, "
-                f"p99 {result.p99 / 1000:.1f} ms, {sample.cpu_per_gigabyte:.2f} CPU s per GB",
-                file=sys.stderr,
-            )
+            print(f"round {number + 1}/{rounds}: {page}: {sample}", file=sys.stderr)
     return samples
 
 
 def _verdict(comparison: Comparison, samples: dict[Page, list[Sample]]) -> Verdict:
     ours_samples, peer_samples = samples[comparison.ours], samples[comparison.peer]
     if comparison.measure == "requests":
-        mine = [sample.rate for sample in ours_samples]
-        theirs = [sample.rate for sample in peer_samples]
+        mine = [sample.load.rate for sample in ours_samples]
+        theirs = [sample.load.rate for sample in peer_samples]
         figure = "{:,.0f}/s"
     else:
         mine = [sample.cpu_per_gigabyte for sample in ours_samples]

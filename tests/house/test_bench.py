@@ -78,11 +78,15 @@ def test_rounds_without_a_partner_are_refused() -> None:
     [
         ("at least", 1.2, True),
         ("at least", 1.19, False),
+        ("more than", 1.2, False),
+        ("more than", 1.21, True),
         ("at most", 1.2, True),
         ("at most", 1.21, False),
     ],
 )
-def test_a_target_is_met_when_it_is_reached(bound: Bound, judged: float, met: bool) -> None:
+def test_a_target_itself_meets_all_bounds_but_more_than(
+    bound: Bound, judged: float, met: bool
+) -> None:
     assert Verdict.of_ratio("claim", "", "", judged, bound, 1.2).met is met
 
 
