@@ -5,20 +5,19 @@ gives up for depth, `deep` writes the stream with no recursion at all; where an 
 saved, `culprit` finds the path to it, which a pickler cannot tell.
 """
 
-import io
 import pickle
 from typing import Any
 
 import attrs
 
-from . import culprit, deep
+from . import culprit
 from .collector import collector_off
 from .culprit import CaptureError
+from .deep import DeepPickler
 from .naming import NAMED, check_named, is_bound
+from .reduction import PROTOCOL
 
 __all__ = ["Capture", "CaptureError", "capture"]
-
-PROTOCOL = 5
 
 
 @attrs.frozen
@@ -54,28 +53,34 @@ def capture(root: object, *, name: str = "application") -> Capture:
 
 def _capture(root: object) -> Capture:
     try:
-        stream = io.BytesIO()
-        pickler = _Pickler(stream)
+        pieces = _Pieces()
+        pickler = _Pickler(pieces, PROTOCOL)
         pickler.dump(root)
-        return Capture(stream.getvalue(), tuple(sorted(pickler.names)))
+        return Capture(b"".join(pieces), tuple(sorted(pickler.names)))
     except RecursionError:
-        slow = deep.DeepPickler()
+        slow = DeepPickler()
         return Capture(slow.dump(root), tuple(sorted(slow.names)))
+
+
+class _Pieces(list[bytes]):
+    """What the pickler writes: a piece for each frame or large value, joined once at the end."""
+
+    write = list[bytes].append
 
 
 class _Pickler(pickle.Pickler):
     """The C pickler, noting the names it writes."""
 
-    def __init__(self, stream: io.BytesIO) -> None:
-        super().__init__(stream, PROTOCOL)
+    def __init__(self, pieces: _Pieces, protocol: int) -> None:
+        super().__init__(pieces, protocol)
         self.names: set[str] = set()
-        self._instances: set[type] = set()
+        self._ordinary: set[type] = set()
 
     def reducer_override(self, obj: object) -> Any:
-        # Called for nearly every object: one look-up for each that is an instance of a class met before.
-        if type(obj) not in self._instances:
+        # Called for nearly every object: for one whose class was met before, one look-up is all.
+        if type(obj) not in self._ordinary:
             if not isinstance(obj, NAMED):
-                self._instances.add(type(obj))
+                self._ordinary.add(type(obj))
             elif not is_bound(obj):
                 self.names.add(check_named(obj))
         return NotImplemented

@@ -69,16 +69,16 @@ def check_named(item: object) -> str:
     name = qualified_name(item)
     module = module_of(item, name)
     kind = "class" if isinstance(item, type) else "function"
+    if "<lambda>" in name:
+        raise Unnamed(
+            "a lambda has no name to be found by",
+            "use a function defined with def at the top level of a module",
+        )
     if module == "__main__":
         raise Unnamed(
             f"the {kind} {name} belongs to the program that was started (__main__)"
             " and would not be found by the next one",
             "move it to a module of its own and import it from there",
-        )
-    if "<lambda>" in name:
-        raise Unnamed(
-            "a lambda has no name to be found by",
-            "use a function defined with def at the top level of a module",
         )
     if "<locals>" in name:
         raise Unnamed(
