@@ -12,7 +12,8 @@ records = registry.get_component(Records, default=lambda: Records(LOG))
 
 
 def row(hit: Hit) -> str:
-    cells = (hit.when, hit.referrer, hit.resource)
+    date, _, time = hit.when.partition(" ")[0].partition(":")
+    cells = (f"{date} {time}", hit.referrer, hit.resource)
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>\n"
 
 
