@@ -29,6 +29,9 @@ _IMPORTED_LATE = (
     "zstandard",
 )
 
+# One more would be the -1 that means "leave it as it is" to the system.
+_HIGHEST = 2**32 - 2
+
 
 @attrs.define(str=False)
 class PrivilegeError(PerdureError):
@@ -132,6 +135,7 @@ def check_as(identity: Identity, check: Callable[[], object]) -> None:
     if identity.current:
         check()
         return
+    load_late_imports()  # here: the child would, and leave nothing of it behind
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -194,9 +198,9 @@ def _can_be_root() -> bool:
 
 
 def _number(given: int | str) -> int | None:
-    if isinstance(given, int):
-        return given
-    return int(given) if given.isascii() and given.isdigit() else None
+    if isinstance(given, str) and not (given.isascii() and given.isdigit()):
+        return None
+    return int(given)
 
 
 def _user(given: int | str) -> pwd.struct_passwd | int:
@@ -204,17 +208,15 @@ def _user(given: int | str) -> pwd.struct_passwd | int:
     number = _number(given)
     try:
         return pwd.getpwnam(str(given)) if number is None else pwd.getpwuid(number)
-    except (KeyError, OverflowError) as error:
-        if number is None or isinstance(error, OverflowError):
-            raise UnknownUserError(
-                f"there is no user {given!r} here", "see `getent passwd`"
-            ) from None
-        return number
+    except KeyError:
+        if number is not None and number <= _HIGHEST:
+            return number
+        raise UnknownUserError(f"there is no user {given!r} here", "see `getent passwd`") from None
 
 
 def _group(given: int | str) -> int:
     number = _number(given)
-    if number is not None:
+    if number is not None and number <= _HIGHEST:
         return number
     try:
         return grp.getgrnam(str(given)).gr_gid
@@ -224,5 +226,8 @@ def _group(given: int | str) -> int:
 
 def _words(identity: Identity) -> str:
     uid, gid = identity.uid, identity.gid
-    said = [*([f"user {uid}"] if uid is not None else []), *([f"group {gid}"] if gid else [])]
+    said = [
+        *([f"user {uid}"] if uid is not None else []),
+        *([f"group {gid}"] if gid is not None else []),
+    ]
     return " and ".join(said) or "itself"
