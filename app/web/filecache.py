@@ -2,6 +2,7 @@
 
 import os
 import time
+from asyncio import get_running_loop
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -46,6 +47,16 @@ class Entry:
     cost: int = 0
     folder: str | None = None
     folder_signature: Signature | None = None
+    checked: int = -1
+
+    def is_fresh(self) -> bool:
+        """Whether the file, and the folder if it matters, are what they were."""
+        try:
+            return signature(os.stat(self.path)) == self.signature and (
+                self.folder is None or signature(os.stat(self.folder)) == self.folder_signature
+            )
+        except OSError:
+            return False
 
     def is_settled(self, now: int) -> bool:
         """Whether a change from `now` (nanoseconds) on would surely show in the signatures."""
@@ -58,8 +69,9 @@ class Entry:
 class FileCache:
     """Entries by path, at most `limit` bytes and `most` of them; those least asked for leave first.
 
-    An entry is checked against its file, with one ``stat``, each time it is asked for: a change
-    is seen at once.
+    An entry is checked against its file, with one ``stat``, whenever it is asked for; in an event
+    loop, once for all the requests that the loop found waiting when it last looked. So
+    whoever asks after a change is done gets the changed file.
     """
 
     def __init__(
@@ -73,6 +85,8 @@ class FileCache:
         self.size = 0
         self._clock = clock
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._turn = 0
+        self._turn_ends = False
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -82,17 +96,27 @@ class FileCache:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        try:
-            fresh = signature(os.stat(entry.path)) == entry.signature and (
-                entry.folder is None or signature(os.stat(entry.folder)) == entry.folder_signature
-            )
-        except OSError:
-            fresh = False
-        if not fresh:
-            self._forget(key)
-            return None
-        self._entries.move_to_end(key)
+        if entry.checked != self._turn:
+            if not entry.is_fresh():
+                self._forget(key)
+                return None
+            self._entries.move_to_end(key)
+            self._note_checked(entry)
         return entry.resource
+
+    def _note_checked(self, entry: Entry) -> None:
+        if not self._turn_ends:
+            try:
+                # Runs before the loop looks for requests again.
+                get_running_loop().call_soon(self._end_turn)
+            except RuntimeError:
+                return
+            self._turn_ends = True
+        entry.checked = self._turn
+
+    def _end_turn(self) -> None:
+        self._turn += 1
+        self._turn_ends = False
 
     def put(self, key: Key, entry: Entry) -> None:
         """Keeps `entry`, unless its file changed so lately that the next change might not show."""
