@@ -135,13 +135,15 @@ class Endpoint:
     def bind(self) -> list[socket.socket]:
         """Open the listening sockets, all or none: non-blocking, not inherited by programs started.
 
-        Closing a socket, in any way, is all it takes to release it: that of a UNIX endpoint then
-        removes its file, if that is still its own. Raises `BindError`.
+        Give each back with `release`. Raises `BindError`.
         """
         raise NotImplementedError
 
     def release(self, bound: socket.socket) -> None:
-        """Close one of the sockets that `bind` gave; again is no mistake."""
+        """Close one of the sockets that `bind` gave, also one that a server has closed already.
+
+        That of a UNIX endpoint removes its file, if that is still its own.
+        """
         bound.close()
 
     def ssl_context(self) -> ssl.SSLContext | None:

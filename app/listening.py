@@ -41,8 +41,8 @@ class BindPermissionError(BindError):
 class UNIXListener(socket.socket):
     """A listening socket that takes its file along when it is closed.
 
-    Whoever closes it, a server of asyncio's or anybody else, need not know. The file is removed
-    only by the process that made it, and only if it is still the one that was made.
+    The file is removed only by the process that made it, and only if it is still the one that was
+    made. A server of uvloop detaches the socket instead of closing it: close it after that.
     """
 
     _file: tuple[str, int, int, int] | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
+import uvloop
 
 T = TypeVar("T")
 
@@ -36,6 +37,17 @@ class ClockLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._own_selector.passed
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def in_a_loop(request: pytest.FixtureRequest) -> Run[Any]:
+    """Run a coroutine in a real loop, of each of the two kinds that applications run in."""
+
+    def run(scenario: Coroutine[Any, Any, T]) -> T:
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            return runner.run(scenario)
+
+    return run
 
 
 @pytest.fixture

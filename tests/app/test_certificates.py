@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -96,22 +97,24 @@ def server_at(pem: Path, interface: str = "127.0.0.1") -> TLSEndpoint:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", ""])
-def test_a_client_that_trusts_the_certificate_is_served(pem: Path, host: str) -> None:
-    answer = asyncio.run(greeting(server_at(pem), client_context(pem), host))
+def test_a_client_that_trusts_the_certificate_is_served(
+    pem: Path, host: str, in_a_loop: Any
+) -> None:
+    answer = in_a_loop(greeting(server_at(pem), client_context(pem), host))
     assert answer == b"TLSv1.3"
 
 
-def test_a_client_checks_certificates_unless_told_otherwise(pem: Path) -> None:
+def test_a_client_checks_certificates_unless_told_otherwise(pem: Path, in_a_loop: Any) -> None:
     with pytest.raises(ConnectError, match="its certificate is not trusted"):
-        asyncio.run(greeting(server_at(pem), None, "localhost"))
+        in_a_loop(greeting(server_at(pem), None, "localhost"))
 
 
-def test_a_client_checks_the_name_of_the_host(pem: Path) -> None:
+def test_a_client_checks_the_name_of_the_host(pem: Path, in_a_loop: Any) -> None:
     with pytest.raises(ConnectError, match="its certificate is not trusted"):
-        asyncio.run(greeting(server_at(pem, "0.0.0.0"), client_context(pem), "127.0.0.2"))
+        in_a_loop(greeting(server_at(pem, "0.0.0.0"), client_context(pem), "127.0.0.2"))
 
 
-def test_a_server_that_does_not_speak_tls_is_noticed(pem: Path) -> None:
+def test_a_server_that_does_not_speak_tls_is_noticed(pem: Path, in_a_loop: Any) -> None:
     async def scenario() -> None:
         server = await asyncio.start_server(shout, "127.0.0.1", 0)
         async with server:
@@ -123,7 +126,7 @@ def test_a_server_that_does_not_speak_tls_is_noticed(pem: Path) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
-    asyncio.run(scenario())
+    in_a_loop(scenario())
 
 
 def test_versions_before_1_2_are_not_spoken(pem: Path) -> None:
@@ -181,7 +184,7 @@ def test_a_folder_is_no_certificate(tmp_path: Path) -> None:
         TLSEndpoint(0, str(tmp_path)).bind()
 
 
-def test_a_client_not_of_ours_is_served_too(pem: Path) -> None:
+def test_a_client_not_of_ours_is_served_too(pem: Path, in_a_loop: Any) -> None:
     async def scenario() -> str:
         server = server_at(pem)
         (listener,) = server.bind()
@@ -200,4 +203,4 @@ def test_a_client_not_of_ours_is_served_too(pem: Path) -> None:
         await writer.drain()
         writer.close()
 
-    assert asyncio.run(scenario()) == "hello"
+    assert in_a_loop(scenario()) == "hello"
