@@ -30,7 +30,7 @@ DEADLINE = 60.0
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE_NAME = re.compile(r"# (\S+\.(?:rpy|py|css|html))\n")
 _PORT = re.compile(r"\b80\d\d\b")
-_BUILDS_WEB = re.compile(r"\b(mkapp|rundaemon)\b.* web\b|\bmkapp web\b")
+_BUILDS_WEB = re.compile(r"\b(?:mkapp|rundaemon)\b[^;&|]*? web(?=\s|$)")
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -128,8 +128,8 @@ class Reader:
 
     def prepare(self, command: str) -> str:
         """`command` as it is run: the default port is spelled out, so that it can be free."""
-        if _BUILDS_WEB.search(command) and not re.search(r"--(port|listen|help)\b", command):
-            command += " --port 8080"
+        if not re.search(r"--(port|listen|help)\b", command):
+            command = _BUILDS_WEB.sub(r"\g<0> --port 8080", command)
         return self.with_ports(command)
 
     def keep(self, server: subprocess.Popen[str]) -> None:
