@@ -86,6 +86,8 @@ class Reader:
             self.folder / "samples",
             ignore=shutil.ignore_patterns("__pycache__"),
         )
+        config = self.folder / "samples/config.py"
+        config.write_text(self.with_ports(config.read_text()))
         return self
 
     def __exit__(self, *_: object) -> None:
