@@ -134,7 +134,7 @@ class ServiceCollection(Service):
 
     def _give_parents(self) -> None:
         for child in self._services:
-            child._live.parent = self  # pyright: ignore[reportPrivateUsage]
+            _set_parent(child, self)
 
     def _adopt(self, service: Service) -> None:
         if service.parent is not None:
@@ -154,11 +154,16 @@ class ServiceCollection(Service):
                 "give one of them another name",
             )
         self._services.append(service)
-        self._give_parents()
+        _set_parent(service, self)
 
     def _disown(self, service: Service) -> None:
         self._services[:] = [child for child in self._services if child is not service]
-        service._live.parent = None  # pyright: ignore[reportPrivateUsage]
+        _set_parent(service, None)
+
+
+def _set_parent(service: Service, parent: ServiceCollection | None) -> None:
+    # A collection alone decides this: there is no method for anybody else.
+    service._live.parent = parent  # pyright: ignore[reportPrivateUsage]
 
 
 def _flat(error: ServiceError | ExceptionGroup[Exception]) -> list[ServiceError]:
