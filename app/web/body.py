@@ -62,14 +62,15 @@ class Chunks:
     If the two should ever disagree, the message is refused.
     """
 
-    __slots__ = ("_left", "_line", "_parser", "_sink", "_trailers")
+    __slots__ = ("_line", "_parser", "_sink", "_trailers", "left")
 
     def __init__(self) -> None:
         self._sink = _Sink()
         self._parser = HttpRequestParser(self._sink)
         self._parser.feed_data(_PROLOGUE)
         self._line = b""
-        self._left = 0
+        self.left = 0
+        """How much of a chunk that was announced has not come."""
         self._trailers = False
 
     @property
@@ -81,10 +82,10 @@ class Chunks:
         """The contents in `data`, and what follows the body. Raises `RequestError`."""
         position = 0
         while not self._sink.complete and position < len(data):
-            if self._left:
-                piece = data[position : position + self._left]
+            if self.left:
+                piece = data[position : position + self.left]
                 self._check(piece)
-                self._left -= len(piece)
+                self.left -= len(piece)
             else:
                 end = data.find(b"\n", position)
                 piece = data[position : end + 1] if end >= 0 else data[position:]
@@ -94,7 +95,7 @@ class Chunks:
                     raise RequestError(400, "A line between chunks is too long.")
                 if end >= 0 and not self._trailers:
                     size = int(self._line.partition(b";")[0], 16)
-                    self._left = size + 2 if size else 0
+                    self.left = size + 2 if size else 0
                     self._trailers = not size
                     self._line = b""
             position += len(piece)
@@ -155,7 +156,7 @@ class RequestBody:
         self._source = source
         self._limits = limits
         self._chunks = Chunks() if head.length == CHUNKED else None
-        self._left = head.length
+        self._left = max(head.length, 0)
         self.expects = head.expects
         self._pieces: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -184,10 +185,11 @@ class RequestBody:
         else:
             pieces, rest = self._chunks.feed(data)
             self.complete = self._chunks.complete
+            self._left = self._chunks.left
         size = sum(map(len, pieces))
         self.received += size
         self.expects = self.expects and not data
-        if self.received > self._limits.body:
+        if self.received + self._left > self._limits.body:
             raise _too_large(self._limits)
         if self._discarding:
             self._drained += size

@@ -5,6 +5,7 @@ server is decided here: RFC 9112, 3.2 (one Host, forms of the target), 6.1 (no T
 HTTP/1.0, none but ``chunked``), and how many fields there may be.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final, overload
 from urllib.parse import unquote_to_bytes
@@ -26,6 +27,14 @@ _METHODS: Final = {
     )
     for name in line.split()
 }
+
+
+_VERSIONS: Final = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1"}
+
+# What concerns the framing and the connection, found without taking the other fields apart.
+_CONCERNING = re.compile(
+    rb"\n(host|connection|content-length|transfer-encoding|expect):", re.IGNORECASE
+)
 
 
 class RequestError(HTTPError):
@@ -164,49 +173,50 @@ def parse_head(raw: bytes, max_fields: int) -> Head:
             raise RequestError(501, "This server is not a proxy.") from None
     except HttpParserError as error:
         raise RequestError(400, f"The request breaks the grammar of HTTP: {error}.") from None
-    if raw.count(b"\r\n") - 2 > max_fields:
+    if raw.count(b"\n") - 2 > max_fields:
         raise RequestError(431, f"The request has more than {max_fields} header fields.")
     line = raw[: raw.index(b"\r\n")]
     try:
         method_bytes, target, version = line.split(b" ")
     except ValueError:
         raise RequestError(400, "The request line is not method, address and version.") from None
+    if version not in _VERSIONS:
+        raise RequestError(400, "The version of the request is neither HTTP/1.0 nor HTTP/1.1.")
     method = _METHODS.get(method_bytes)
     if method is None:
         raise RequestError(501, "This server does not know that method.")
-    if version == b"HTTP/1.1":
-        head = Head(raw, line, method, target.decode("ascii"), "1.1")
-    elif version == b"HTTP/1.0":
-        head = Head(raw, line, method, target.decode("ascii"), "1.0")
-        head.keep_alive = False
-    else:
-        raise RequestError(400, "The version of the request is neither HTTP/1.0 nor HTTP/1.1.")
+    head = Head(raw, line, method, target.decode("ascii"), _VERSIONS[version])
+    head.keep_alive = head.version == "1.1"
     if head.target == "*" and method != "OPTIONS":
         raise RequestError(400, "The address * is for OPTIONS alone.")
-    lowered = raw.lower()
-    hosts = lowered.count(b"\r\nhost:")
-    if hosts != 1 and (hosts or version == b"HTTP/1.1"):
+    names = _CONCERNING.findall(raw)
+    if len(names) == 1 and names[0].lower() == b"host":
+        return head
+    names = [name.lower() for name in names]
+    hosts = names.count(b"host")
+    if hosts > 1 or (not hosts and head.version == "1.1"):
         raise RequestError(400, "A request names its Host once.")
-    if b"\r\nconnection:" in lowered:
-        options = {
-            option.strip() for option in head.headers.get("connection", "").lower().split(",")
-        }
-        if "close" in options:
-            head.keep_alive = False
-        elif "keep-alive" in options:
-            head.keep_alive = True
-            if head.version == "1.0":
-                head.persistence = b"Connection: keep-alive\r\n"
-    if b"\r\ntransfer-encoding:" in lowered:
+    if b"connection" in names:
+        options = head.headers.get("connection", "").lower()
+        _persist(head, {option.strip(" \t") for option in options.split(",")})
+    if b"transfer-encoding" in names:
         _check_coding(head)
         head.length = CHUNKED
-    elif b"\r\ncontent-length:" in lowered:
+    elif b"content-length" in names:
         head.length = _content_length(head)
-    if b"\r\nexpect:" in lowered:
+    if b"expect" in names:
         if head.headers.get("expect", "").lower() != "100-continue":
             raise RequestError(417, "This server meets no expectation but 100-continue.")
         head.expects = head.version == "1.1"
     return head
+
+
+def _persist(head: Head, options: set[str]) -> None:
+    if "close" in options:
+        head.keep_alive = False
+    elif "keep-alive" in options and not head.keep_alive:
+        head.keep_alive = True
+        head.persistence = b"Connection: keep-alive\r\n"
 
 
 def _check_coding(head: Head) -> None:

@@ -7,7 +7,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import pytest
 import uvloop
@@ -199,12 +199,18 @@ class Served:
         assert not self.problems
 
 
-@pytest.fixture(name="serve")
-def serve_fixture() -> Iterator[Callable[..., Served]]:
+class Serve(Protocol):
     """``serve(resource, **options)``: serves it until the test ends.
 
     Options are those of `Site`, and ``unix`` (a path), ``ssl_context``, ``loop_factory``.
     """
+
+    def __call__(self, resource: Resource, **options: Any) -> Served: ...
+
+
+@pytest.fixture(name="serve")
+def serve_fixture() -> Iterator[Serve]:
+    """See `Serve`."""
     served: list[Served] = []
 
     def serve(resource: Resource, **options: Any) -> Served:
