@@ -6,12 +6,14 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 
+from ..persist.persistent import persistent
 from .naming import check_callable
 from .service import Service, ServiceTreeError
 
 log = logging.getLogger(__name__)
 
 
+@persistent(transient=("_resting", "_going_on"))
 class Timer(Service):
     """Calls ``call(*args)`` at once when started, then every `interval` seconds.
 
@@ -20,8 +22,11 @@ class Timer(Service):
     drift: they come at whole multiples of `interval` after the start, by the monotonic clock, and
     those that fall into a call still going on are left out. A call that raises is logged, and the
     next one comes as ever. Stopping waits for a call that is going on, up to `stop_deadline`, then
-    cancels it.
+    cancels it; coming to rest waits for it as well, and makes no more calls.
     """
+
+    _resting = False
+    _going_on: asyncio.Future[object] | None = None
 
     def __init__(
         self,
@@ -40,33 +45,42 @@ class Timer(Service):
         self.call = call
         self.args = args
 
+    async def start(self) -> None:
+        self._resting = False
+
     async def run(self) -> None:
-        """Call for ever."""
+        """Call until at rest."""
         loop = asyncio.get_running_loop()
         due = loop.time()
-        while True:
+        while not self._resting:
             await self._call()
             late = loop.time() - due
             due += self.interval * max(1, math.ceil(late / self.interval))
             await asyncio.sleep(due - loop.time())
 
+    async def quiesce(self) -> None:
+        self._resting = True
+        if self._going_on is not None:
+            await asyncio.wait({self._going_on})
+
     async def _call(self) -> None:
         try:
             result = self.call(*self.args)
             if inspect.isawaitable(result):
-                await _finish(result)
+                await self._finish(result)
         except Exception:
             log.exception("%s: the call failed; the next one comes as planned", self.path)
 
-
-async def _finish(result: Awaitable[object]) -> None:
-    """Await a call to its end, also while this task is being cancelled; then be cancelled."""
-    call = asyncio.ensure_future(result)
-    try:
-        await asyncio.shield(call)
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or not task.cancelling():
-            raise RuntimeError("what the call awaited was cancelled") from error
-        await call  # a second cancellation, at the deadline, ends the call
-        raise
+    async def _finish(self, result: Awaitable[object]) -> None:
+        """Await a call to its end, also while this task is being cancelled; then be cancelled."""
+        call = self._going_on = asyncio.ensure_future(result)
+        try:
+            await asyncio.shield(call)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                raise RuntimeError("what the call awaited was cancelled") from error
+            await call  # a second cancellation, at the deadline, ends the call
+            raise
+        finally:
+            self._going_on = None

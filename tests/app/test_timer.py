@@ -113,6 +113,32 @@ def test_stopping_waits_for_the_call_that_goes_on(in_no_time: Any) -> None:
     in_no_time(scenario())
 
 
+def test_at_rest_no_call_goes_on_and_none_comes(in_no_time: Any) -> None:
+    async def scenario() -> None:
+        lamp = Lamp(0, 5)
+        timer = Timer(10, lamp.light_slowly)
+        await timer.bring_up()
+        await asyncio.sleep(11)
+        await timer.quiesce()
+        assert now() == 15
+        assert lamp.done == [0, 15]
+        twin = restore(capture(timer).stream, Policy.everything())
+        await asyncio.sleep(100)
+        assert lamp.lit == [0, 10]
+        assert timer.running
+        await timer.bring_down()
+        await timer.bring_up()
+        assert isinstance(twin, Timer)
+        await twin.bring_up()
+        await asyncio.sleep(1)
+        assert lamp.lit == [0, 10, 115]
+        assert twin.call.__self__.lit == [0, 10, 115]  # type: ignore[attr-defined]
+        await timer.bring_down()
+        await twin.bring_down()
+
+    in_no_time(scenario())
+
+
 def test_stopping_does_not_wait_for_ever(in_no_time: Any) -> None:
     async def scenario() -> None:
         lamp = Lamp(10**6)
