@@ -1,0 +1,89 @@
+"""The page that lists a folder."""
+
+import os
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from perdure.app.web.listing import size_text
+from perdure.app.web.static import DEFAULT_PROCESSORS, File
+
+from .conftest import Reply, Served
+
+Serve = Callable[..., Served]
+
+
+def links(reply: Reply) -> list[str]:
+    """What the page leads to, in its order."""
+    return [unescape(link) for link in re.findall(r'<a href="([^"]*)"', reply.body.decode())]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    site = tmp_path / "site"
+    (site / "box" / "inner").mkdir(parents=True)
+    (site / "b.txt").write_bytes(b"x" * 1536)
+    (site / "A.png").touch()
+    (site / ".hidden").touch()
+    return site
+
+
+def test_folders_come_first_and_names_in_the_order_of_letters(serve: Serve, folder: Path) -> None:
+    served = serve(File(folder))
+    reply = served.get("/")
+    assert (reply.status, reply.get("content-type")) == (200, "text/html; charset=utf-8")
+    assert links(reply) == ["./box/", "./A.png", "./b.txt"]
+    assert "1.5 KB" in reply.body.decode()
+    assert links(served.get("/box/")) == ["../", "./inner/"]
+    assert b"This folder is empty" in served.get("/box/inner/").body
+
+
+def test_every_name_is_escaped_and_every_link_works(serve: Serve, folder: Path) -> None:
+    names = ["<script>alert(1)</script>"[:-10], 'a"b&c', "100%", "a b#c?d", "javascript:x", "ü"]
+    for name in names:
+        (folder / name.replace("/", "")).write_text(name)
+    (folder / os.fsdecode(b"not-utf8-\xff")).touch()
+    served = serve(File(folder))
+    page = served.get("/")
+    assert b"<script>" not in page.body
+    assert "�".encode() in page.body
+    for link in links(page):
+        assert link.startswith("./")
+        name = unquote(link[2:], errors="surrogateescape")
+        if name in names:
+            assert served.get("/" + link[2:]).body.decode() == name
+    assert {unquote(link[2:]) for link in links(page)} >= set(names)
+
+
+def test_what_would_not_be_served_is_not_listed(serve: Serve, folder: Path) -> None:
+    for name in ("visits.py", "page.rpy", "page.rpy~"):
+        (folder / name).touch()
+    (folder / "__pycache__").mkdir()
+    (folder / "out").symlink_to("/etc")
+    (folder / "dangling").symlink_to("nowhere")
+    (folder / "inside").symlink_to("b.txt")
+    os.mkfifo(folder / "pipe")
+    served = serve(File(folder, processors=DEFAULT_PROCESSORS))
+    assert links(served.get("/")) == ["./box/", "./A.png", "./b.txt", "./inside", "./page.rpy"]
+
+
+def test_a_folder_may_not_be_listed_where_that_is_switched_off(serve: Serve, folder: Path) -> None:
+    assert serve(File(folder, listing=False)).get("/").status == 403
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1.0 KB"),
+        (10_240, "10 KB"),
+        (5 * 1024**3, "5.0 GB"),
+        (3000 * 1024**4, "3000 TB"),
+    ],
+)
+def test_sizes_are_written_for_people(size: int, text: str) -> None:
+    assert size_text(size) == text
