@@ -2,6 +2,7 @@
 
 import os
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class LogFile:
 
     path: Path
     limit: int | None = None
+    before_rotation: Callable[[], None] | None = None
     _fd: int = attrs.field(init=False)
     _size: int = attrs.field(init=False)
 
@@ -35,7 +37,7 @@ class LogFile:
     def write(self, text: str) -> None:
         """Append `text`, which should end with a newline."""
         data = text.encode("utf-8", "backslashreplace")
-        if self.limit is not None and 0 < self._size and self._size + len(data) > self.limit:
+        if self.limit is not None and self._size > 0 and self._size + len(data) > self.limit:
             self.rotate()
         while data:
             written = os.write(self._fd, data)
@@ -45,9 +47,12 @@ class LogFile:
     def rotate(self) -> None:
         """Begin a new file: the present one becomes ``.1``, that one ``.2``, up to `KEPT`.
 
-        When somebody else (``logrotate``) has moved the file away already, a new one is opened
+        `before_rotation` is called first, for lines that wait and belong to the present file. When
+        somebody else (``logrotate``) has moved the file away already, a new one is opened
         and nothing is renamed.
         """
+        if self.before_rotation is not None:
+            self.before_rotation()
         with suppress(OSError):
             if self._is_in_place():
                 for number in range(KEPT - 1, 0, -1):

@@ -22,6 +22,7 @@ from ..persist.store import FolderStore
 from ..persist.trust import Signer
 from .application import Application
 from .registry import Registry
+from .web import scriptmodule
 
 
 @attrs.define
@@ -34,6 +35,37 @@ class NotAnApplicationError(PerdureError):
 
     def __str__(self) -> str:
         return f"{self.path}: holds {self.found}, not an application; build one with mkapp"
+
+
+@attrs.define
+class StateError(PerdureError):
+    """The newest state cannot be taken, for `cause`. Nothing was changed."""
+
+    path: Path
+    generations: Path
+    cause: PerdureError
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        """That of the cause."""
+        return self.cause.exit_status
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cause}; this is the newest state: --fresh starts without it (it is kept), "
+            f"and an older one in {self.generations} runs with -f"
+        )
+
+
+@attrs.define
+class FreshError(PerdureError):
+    """A start without state was asked for, of a snapshot that is nothing but state."""
+
+    exit_status: ClassVar[int] = os.EX_USAGE
+    application: str
+
+    def __str__(self) -> str:
+        return f"--fresh is for a blueprint (-f {self.application}.snap), and this is a saved state"
 
 
 @attrs.define
@@ -65,6 +97,7 @@ class Loader:
         found = snapshot.read(path)
         folders = [*self.folders, *found.folders(self.signer)]
         modules.add_folders(folders)
+        scriptmodule.install()
         application = restore(found.stream, found.policy(self.signer, self.trusted))
         if not isinstance(application, Application):
             raise NotAnApplicationError(path, f"an object of {type(application).__name__}")
@@ -89,21 +122,29 @@ def begin(
     path: Path | None,
     store: FolderStore,
     loader: Loader,
+    *,
+    fresh: bool = False,
 ) -> Beginning:
     """`blueprint` with the newest state in `store`.
 
     `built` and `path` are the snapshot it was restored from, if it was; one that holds
-    state itself is resumed as it is. Raises what `Loader.load` raises: a state that cannot be
-    read is never passed over.
+    state itself is resumed as it is. Raises StateError: a state that cannot be read is never
+    passed over in silence. With `fresh` it is passed over, and left where it is; FreshError is raised
+    when there is no blueprint to start from without it.
     """
     if built is not None and built.passport.holds == "state":
+        if fresh:
+            raise FreshError(built.passport.application)
         sentence = f"resumes {path}, written {built.passport.written}"
         return Beginning(blueprint, path, built.digest.hex(), sentence)
     origin = built.digest.hex() if built else None
-    newest = store.newest()
+    newest = None if fresh else store.newest()
     if newest is None:
         return Beginning(blueprint, None, origin, "starts without earlier state")
-    state, found = loader.load(newest)
+    try:
+        state, found = loader.load(newest)
+    except PerdureError as error:
+        raise StateError(newest, store.generations_folder, error) from error
     blueprint.registry.adopt(state.registry)
     blueprint.paths = _merged(blueprint.paths, state.paths)
     sentence = f"takes the state of {newest}, written {found.passport.written}"
@@ -118,6 +159,7 @@ def keep(beginning: Beginning, store: FolderStore, loader: Loader) -> Path:
     when nothing could be written.
     """
     application = beginning.application
+    application.paths = _merged(application.paths, scriptmodule.script_folders())
     causes: tuple[CaptureError, ...] = ()
     try:
         path = _save(application, beginning, store, loader)

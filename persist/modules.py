@@ -23,5 +23,5 @@ def searched_folders() -> tuple[str, ...]:
     """The folders where modules are looked for, without Python's own and the installed ones."""
     own = (sys.prefix, sys.base_prefix, sys.exec_prefix)
     return tuple(
-        folder or "." for folder in sys.path if not folder.startswith(own) and folder != ""
+        folder for folder in sys.path if folder.startswith("/") and not folder.startswith(own)
     )

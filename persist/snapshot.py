@@ -35,6 +35,8 @@ from .passport import Holds, Passport, PassportError
 from .trust import Policy, Signer, verify
 
 FORMAT: Final = 1
+# Looked up now: the server that saves may have no access to the installation any more.
+_WRITER: Final = f"perdure {version('perdure')}"
 MAGIC: Final = b"PERDURE SNAPSHOT "
 _MAGIC_LINE: Final = MAGIC + b"%d\n" % FORMAT
 _UNSIGNED: Final = bytes(96)
@@ -126,7 +128,7 @@ def build(
         application=application,
         holds=holds,
         written=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        writer=f"perdure {version('perdure')}",
+        writer=_WRITER,
         python=platform.python_version(),
         names=captured.names,
         paths=tuple(paths),

@@ -64,7 +64,7 @@ class Server:
         )
         if process.umask is not None or not self.nodaemon:
             os.umask(0o077 if process.umask is None else process.umask)
-        log = self.logfile or ("-" if self.nodaemon else f"{application.name}.log")
+        log = "-" if self._on_terminal else self.logfile or f"{application.name}.log"
         logs.start(log, debug=self.debug)
         folder = self.statedir or (self.file.parent if self.file else self.rundir)
         store = FolderStore(folder, application.name)
@@ -74,13 +74,16 @@ class Server:
         with ExitStack() as held:
             held.enter_context(store.lock())
             held.enter_context(PidFile(pidfile))
-            if self.fresh:
-                store.set_aside()
-            beginning = begin(application, built, self.file, store, loader)
+            beginning = begin(application, built, self.file, store, loader, fresh=self.fresh)
             _log.info("%s %s", application.name, beginning.sentence)
             if self.chroot:
                 store.folder = root.enter(self.chroot, store.folder)
             return self._serve(beginning, store, loader, identity, announce)
+
+    @property
+    def _on_terminal(self) -> bool:
+        """Whether the log is what the terminal shows: nothing need be said there twice."""
+        return self.logfile == "-" or (self.nodaemon and self.logfile is None)
 
     def _blueprint(self, loader: Loader) -> tuple[Application, Snapshot | None]:
         if self.file:
@@ -107,9 +110,13 @@ class Server:
 
         def ready() -> None:
             line = f"{application.name} runs as process {os.getpid()}"
-            where = ", ".join(building.addresses(application.services))
-            announce(os.EX_OK, f"{line} at {where}" if where else line)
-            _log.info("%s", f"{line} at {where}" if where else line)
+            if where := ", ".join(building.addresses(application.services)):
+                line = f"{line} at {where}"
+            if self.fresh and (aside := store.set_aside()):
+                _log.info("the earlier state of %s is kept in %s", application.name, aside)
+            _log.info("%s", line)
+            if not self._on_terminal:
+                announce(os.EX_OK, line)
             supervisor.tell("READY=1", f"MAINPID={os.getpid()}")
 
         def save() -> None:
@@ -123,7 +130,8 @@ class Server:
             with asyncio.Runner(loop_factory=_new_loop) as runner:
                 runner.run(_supervised(lifecycle, supervisor))
         except Exception as error:
-            _log.error("%s", sentence(error), exc_info=error if self.debug else None)
+            if not self._on_terminal:
+                _log.error("%s", sentence(error), exc_info=error if self.debug else None)
             raise
         return os.EX_OK
 

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import os
 import re
+from pathlib import Path
 from typing import Final
 
 from ...persist.errors import PerdureError
+from ..logfile import LogFile
 from .head import Head
 
 _UNFIT: Final = re.compile(r"[^ !#-\[\]-~]")
@@ -47,12 +49,9 @@ class AccessLog:
         self._timer: asyncio.TimerHandle | None = None
         self._failing = False
         try:
-            self._fd = self._open()
+            self._file = LogFile(Path(path), before_rotation=self.flush)
         except OSError as error:
             raise AccessLogError(path, error.strerror or str(error)) from None
-
-    def _open(self) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
     def add(self, client: str, when: str, head: Head, status: int, sent: int) -> None:
         """Notes one reply; `when` is the time as the format has it, `sent` the body's bytes."""
@@ -75,11 +74,10 @@ class AccessLog:
             self._timer = None
         if not self._lines:
             return
-        data = "".join(self._lines).encode("ascii")
+        text = "".join(self._lines)
         lost, self._lines = len(self._lines), []
         try:
-            while data:
-                data = data[os.write(self._fd, data) :]
+            self._file.write(text)
         except OSError as error:
             if not self._failing:
                 _report.error("access log %s: %s; %d lines lost", self._path, error, lost)
@@ -87,26 +85,10 @@ class AccessLog:
         else:
             self._failing = False
 
-    def reopen(self) -> None:
-        """Goes on in a new file at the same path, after the old one was renamed.
-
-        If that cannot be opened, it goes on in the old one and reports so.
-        """
-        self.flush()
-        try:
-            fd = self._open()
-        except OSError as error:
-            _report.error("access log %s: %s; the old file is still written", self._path, error)
-            return
-        os.close(self._fd)
-        self._fd = fd
-
     def close(self) -> None:
         """Writes what has gathered and closes the file; nothing is added afterwards."""
         self.flush()
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        self._file.close()
 
 
 def _noted(head: Head) -> tuple[str, str]:

@@ -93,11 +93,6 @@ class HTTPServer:
             self._emptied = asyncio.Event()
             await self._emptied.wait()
 
-    def reopen_log(self) -> None:
-        """Continues the access log in a new file of its name, after the old one was renamed."""
-        if self.log is not None:
-            self.log.reopen()
-
     def close_log(self) -> None:
         """Writes and closes the access log; the last call."""
         log, self.log = self.log, None

@@ -1,5 +1,6 @@
 """What a resource answers: a status, header fields and a body."""
 
+import os
 import re
 from collections.abc import AsyncIterable, Iterable
 from http import HTTPStatus
@@ -28,6 +29,8 @@ class HeaderError(PerdureError):
     Attributes: `name` and `value` as given, `reason` why not.
     """
 
+    exit_status = os.EX_CONFIG
+
     def __init__(self, name: str, value: str, reason: str) -> None:
         super().__init__(f"header {name!r}: {value!r} cannot be sent: {reason}")
         self.name = name
@@ -39,7 +42,7 @@ class StatusError(PerdureError):
     """A response was given a status that no final response can have. Attribute: `status`."""
 
     def __init__(self, status: object) -> None:
-        super().__init__(f"a response's status is a number from 200 to 599, not {status!r}")
+        super().__init__(f"a status is a number from 200 to 599, that of an error from 400, not {status!r}")
         self.status = status
 
 
@@ -150,7 +153,7 @@ class Response:
         if not self._typed and length != 0 and not isinstance(self.body, FileBody):
             kind = type_of_bytes if isinstance(self.body, bytes) else type_of_str
             lines += b"Content-Type: %b\r\n" % kind.encode()
-        if length is not None and self.status != 204:
+        if length is not None and self.status not in BODILESS:
             lines += b"Content-Length: %d\r\n" % length
         return lines
 

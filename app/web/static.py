@@ -116,7 +116,9 @@ class File(Resource):
     def check(self) -> None:
         """Raises `StaticError` if there is nothing at `path`, or a processor cannot be imported."""
         if not os.path.exists(self.path):
-            raise StaticError("path", self.path, "there is no such file or folder")
+            raise StaticError(
+                "path", self.path, "there is no such file or folder; put it back, or build anew"
+            )
         for extension in self.processors:
             self._processor(extension)
 

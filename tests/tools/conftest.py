@@ -90,8 +90,9 @@ class Workshop:
         said = ""
         for line in process.stdout:
             said += line
-            if found := re.search(r"runs as process \d+(?: at (\S+?),?\s)?", line):
-                running = Running(process, said, found[1] or "")
+            if "runs as process" in line:
+                found = re.search(r"https?://[^,\s]+", line)
+                running = Running(process, said, found[0] if found else "")
                 self.running.append(running)
                 return running
         _, err = process.communicate()

@@ -83,7 +83,7 @@ def test_a_path_that_is_not_there(workshop: Workshop) -> None:
 
 def test_a_site_that_has_gone_since(workshop: Workshop, site: Path, built: Path) -> None:
     shutil.rmtree(site)
-    one_line(workshop.run("rundaemon", "-n", "-f", built), os.EX_NOINPUT, str(site))
+    one_line(workshop.run("rundaemon", "-n", "-f", built), os.EX_CONFIG, str(site))
 
 
 def test_an_unknown_kind_names_those_there_are(workshop: Workshop) -> None:
@@ -139,16 +139,16 @@ def test_a_class_that_cannot_be_imported_names_it_and_the_way_out(
 ) -> None:
     (site / "visits.py").unlink()
     result = workshop.run("rundaemon", "-n", "-f", stopped)
-    one_line(result, os.EX_UNAVAILABLE, "visits", "--pythonpath")
+    one_line(result, os.EX_DATAERR, "visits", "--pythonpath")
 
 
 def test_a_strangers_snapshot_runs_only_when_its_modules_are_trusted(
-    workshop: Workshop, stopped: Path
+    workshop: Workshop, site: Path, stopped: Path
 ) -> None:
     workshop.environment["PERDURE_HOME"] += "-of-another-user"
     refused = workshop.run("rundaemon", "-n", "-f", stopped)
     one_line(refused, os.EX_NOPERM, "visits", "--trust")
-    server = workshop.start("--trust", "visits", "-f", str(stopped))
+    server = workshop.start("--trust", "visits", "--pythonpath", site, "-f", stopped)
     assert "2" in server.get("counter.rpy")
 
 
