@@ -18,6 +18,7 @@ import asyncio
 import os
 import socket
 import ssl
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -75,7 +76,7 @@ class _Whole:
 
 @attrs.frozen
 class _Text:
-    """A text without control characters."""
+    """A text of one line, without control characters."""
 
     expected: str
     empty: bool = False
@@ -89,7 +90,8 @@ class _Text:
     def fits(self, value: object) -> bool:
         if not isinstance(value, str):
             return False
-        return all(letter >= " " for letter in value) and bool(value or self.empty)
+        one_line = all(unicodedata.category(each) not in ("Cc", "Zl", "Zp") for each in value)
+        return one_line and bool(value or self.empty)
 
 
 _Grammar = _Whole | _Text
@@ -324,6 +326,6 @@ def _no_such_type(kind: str, given: Sequence[tuple[str | None, str, int]]) -> st
     if kind == "ssl":
         return "the type for encrypted connections is tls"
     hint = ""
-    if kind and len(given) == 1 and given[0][1].isdigit():
+    if kind.isprintable() and kind and len(given) == 1 and given[0][1].isdigit():
         hint = f"; for a port of one address say tcp:{given[0][1]}:interface={_escaped(kind)}"
     return f"no type {kind!r}; there are {', '.join(TYPES)}{hint}"
