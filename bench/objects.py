@@ -109,10 +109,3 @@ def main() -> list[tuple[str, float, str]]:
     for claim, ratio, target in rows:
         sys.stdout.write(f"{claim}: {ratio:.2f} (target: {target})\n")
     return rows
-
-
-if __name__ == "__main__":
-    # Classes of __main__ are not saved: run the module under its own name.
-    from bench import objects
-
-    objects.main()

@@ -36,6 +36,7 @@ class OpenFile:
     position: int | None
 
 
+_STANDARD = ("<stdin>", "<stdout>", "<stderr>")
 _FILES = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
 
 
@@ -51,6 +52,8 @@ def keep_file(value: object) -> object:
     name, mode = getattr(file, "name", None), getattr(file, "mode", None)
     if not isinstance(name, str | bytes | Path) or not isinstance(mode, str):
         raise TypeError("the open file has no path to be opened by again")
+    if name in _STANDARD:
+        raise TypeError(f"{name} is a standard stream: whoever starts the next process gives it")
     path = os.path.abspath(os.fsdecode(name))
     text = isinstance(file, io.TextIOWrapper)
     position: int | None = None
