@@ -122,12 +122,15 @@ def overridden(
     umask: int | None = None,
 ) -> ProcessSettings:
     """`process` with the values that were given."""
-    given = {"uid": uid, "gid": gid, "umask": umask}
-    return attrs.evolve(process, **{key: _id(v) for key, v in given.items() if v is not None})
+    return ProcessSettings(
+        uid=process.uid if uid is None else _id(uid),
+        gid=process.gid if gid is None else _id(gid),
+        umask=process.umask if umask is None else umask,
+    )
 
 
-def _id(value: str | int) -> str | int:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+def _id(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def addresses(services: Service) -> Iterator[str]:

@@ -107,7 +107,7 @@ class KindGroup(click.Group):
         kind = kinds.load(cmd_name)
 
         @click.pass_context
-        def choose(context: click.Context, **options: Any) -> Choice:
+        def choose(context: click.Context, /, **options: Any) -> Choice:
             for option in self.shared:
                 name = str(option.name)
                 value = options.pop(name)
