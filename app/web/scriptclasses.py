@@ -100,7 +100,8 @@ def _convert(retired: set[type]) -> None:
     for item in holders:
         cls = type(item)
         if cls in retired and (successor := _successor(cls)):
+            # A frozen class refuses in its own __setattr__.
             with suppress(TypeError):
-                item.__class__ = successor
+                object.__setattr__(item, "__class__", successor)
     if frozen:
         gc.freeze()

@@ -155,8 +155,9 @@ class ScriptFinder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         script = script_path(fullname)
-        if script is None or not os.path.exists(script):
+        if script is None:
             return None
+        # If there is no such file, the loader says so better than the import system does.
         return ScriptLoader(script, Registry()).spec(fullname)
 
 

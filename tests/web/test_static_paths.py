@@ -1,5 +1,6 @@
 """Nothing outside of a folder is reached, by any spelling of a path or any link."""
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -105,12 +106,8 @@ def shared(serve: Serve, folder: Path) -> Served:
 def test_segments_that_are_no_names_are_no_way_out(segments: list[str]) -> None:
     """Whatever a resource further up made of the path."""
     rules = Folder("/usr/share", dot_files=True)
-    try:
-        found = rules.find(segments)
-    except HTTPError as error:
-        assert error.status == 404
-    else:
-        assert found.real == os.path.realpath("/usr/share")
+    with contextlib.suppress(HTTPError):
+        assert rules.find(segments).real == os.path.realpath("/usr/share")
 
 
 def test_the_ways_out_are_404_one_by_one(shared: Served) -> None:
