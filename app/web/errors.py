@@ -5,7 +5,7 @@ from html import escape
 from typing import Final
 
 from ...persist.errors import PerdureError
-from .response import REASONS, Response
+from .response import REASONS, Response, StatusError
 
 _PAGE: Final = """\
 <!doctype html>
@@ -45,13 +45,16 @@ _SENTENCES: Final[dict[int, str]] = {
 class HTTPError(PerdureError):
     """Raised by a resource's code to answer with an error page instead.
 
-    Attributes: `status` (400 to 599), `detail` (a sentence for the page), `headers`.
+    Attributes: `status` (400 to 599), `detail` (a sentence for the page), `headers`. Raises
+    `StatusError` for another status.
     """
 
     def __init__(
         self, status: int, detail: str = "", headers: Iterable[tuple[str, str]] = ()
     ) -> None:
         super().__init__(f"{status} {REASONS.get(status, '')}: {detail}" if detail else f"{status}")
+        if not 400 <= status <= 599:
+            raise StatusError(status)
         self.status = status
         self.detail = detail
         self.headers = tuple(headers)

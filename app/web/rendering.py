@@ -81,6 +81,8 @@ class Rendering(Output):
             if response.status in BODILESS:
                 body = b""
             self.reply(request, response.status, head, body, response.closes)
+        elif not hasattr(type(body), "__aiter__"):
+            raise ResourceError(resource, f"the body of its response is {body!r}")
         else:
             self._task = self._server.loop.create_task(self._run(request, resource, response))
 
