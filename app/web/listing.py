@@ -29,6 +29,8 @@ _ICONS: Final = {
     "application/zstd": "📦",
     "text/html": "🌐",
 }
+# Read now: after a chroot it is too late.
+_SOURCE: Final = Path(__file__).with_name("templates").joinpath("listing.html").read_text("utf-8")
 _FOLDER_ICON: Final = "📁"
 _FILE_ICON: Final = "🗎"
 
@@ -87,9 +89,6 @@ def listing_page(path: str, rows: Iterable[Row], *, has_parent: bool) -> str:
 
 @cache
 def _template() -> "Template":
-    from jinja2 import Environment, FileSystemLoader
+    from jinja2 import Environment
 
-    loader = FileSystemLoader(Path(__file__).with_name("templates"))
-    return Environment(loader=loader, autoescape=True, trim_blocks=True).get_template(
-        "listing.html"
-    )
+    return Environment(autoescape=True, trim_blocks=True).from_string(_SOURCE)

@@ -166,7 +166,13 @@ class File(Resource):
         if self._folder is None:
             self._folder = Folder(
                 self.path,
-                index_names=self.index_names,
+                # Where scripts are not run, the source of one is no page.
+                index_names=[
+                    name
+                    for name in self.index_names
+                    if (extension := extension_of(name)) in self.processors
+                    or extension not in DEFAULT_PROCESSORS
+                ],
                 ignored_extensions=self.ignored_extensions,
                 processed=self.processors,
                 follow_links_out=self.follow_links_out,

@@ -114,6 +114,13 @@ def test_a_script_answers_as_index_without_extension_and_with_a_slash(
     assert served.get("/sub/page.rpy/more").status == 404
 
 
+def test_a_single_script_is_served_as_a_folder_would_be(serve: Serve, folder: Path) -> None:
+    write(folder / "page.rpy", PAGE.format(text="'alone'"))
+    served = serve(File(folder / "page.rpy", processors=DEFAULT_PROCESSORS))
+    assert [served.get("/").body for _ in range(2)] == [b"alone"] * 2
+    assert served.get("/page.rpy").status == 404
+
+
 @pytest.mark.parametrize("place", ["", "/below"])
 def test_a_script_leads_to_what_is_below_it(served: Served, folder: Path, place: str) -> None:
     write(

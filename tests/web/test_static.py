@@ -195,6 +195,20 @@ def test_a_file_that_grows_is_sent_as_long_as_it_is(served: Served, folder: Path
             assert len(served.get("/large.bin").body) == length
 
 
+def test_a_file_that_shrinks_while_it_is_sent_costs_its_connection_alone(
+    served: Served, folder: Path
+) -> None:
+    size = 64 * 1024 * 1024  # more than the sockets hold
+    with (folder / "huge.bin").open("wb") as file:
+        file.truncate(size)
+        with served.connect() as client:
+            client.send(b"GET /huge.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"Content-Length: %d" % size in client.until(b"\r\n\r\n")
+            file.truncate(0)
+            assert len(client.rest()) < size
+    assert served.get("/hello.txt").body == b"0123456789"
+
+
 # Conditional requests.
 
 

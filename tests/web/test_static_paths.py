@@ -285,6 +285,13 @@ def test_without_scripts_code_is_text(serve: Serve, code: Path) -> None:
         assert SECRET in served.get(path).body, path
 
 
+def test_without_scripts_the_source_of_one_is_no_index(serve: Serve, code: Path) -> None:
+    (code / "index.rpy").write_bytes(SECRET)
+    reply = serve(File(code)).get("/")
+    assert b"Index of /" in reply.body
+    assert SECRET not in reply.body
+
+
 @pytest.mark.parametrize("name", ["page.rpy", "page.RPY", "page.Rpy"])
 def test_a_script_is_run_however_its_extension_is_written(
     serve: Serve, folder: Path, name: str
