@@ -2,13 +2,27 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
+from typing import ClassVar
 
 import attrs
 
+from ..persist.errors import PerdureError
 from .application import Application
 
 _log = logging.getLogger(__name__)
+
+
+@attrs.define
+class StoppedEarlyError(PerdureError):
+    """The end was asked for before everything ran; nothing was changed."""
+
+    exit_status: ClassVar[int] = os.EX_TEMPFAIL
+    application: str
+
+    def __str__(self) -> str:
+        return f"{self.application} was told to stop before it ran; nothing was changed"
 
 
 @attrs.define(eq=False)
@@ -28,37 +42,64 @@ class Lifecycle:
     ready: Callable[[], None]
     save: Callable[[], None]
     patience: float = 30.0
+    _starting: asyncio.Task[None] | None = attrs.field(init=False, default=None)
     _asked: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _forced: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
 
     def stop(self) -> None:
-        """Ask for the end; asking again means: do not wait for work in progress."""
+        """Ask for the end; asking again means: do not wait for work in progress.
+
+        A start that is still going on is given up.
+        """
         if self._asked.is_set():
             self._forced.set()
         self._asked.set()
+        if self._starting is not None:
+            self._starting.cancel()
 
     async def run(self) -> None:
         """Run until `stop`. Raises what binding, settling, starting or saving raised.
 
         When the start fails, whatever was started or bound is given back first, and nothing is
-        saved: the state on disk is still the newest.
+        saved: the state on disk is still the newest. StoppedEarlyError is raised when `stop` came
+        before everything ran. A service that fails to stop is logged; by then all is saved.
         """
-        services = self.application.services
-        services.belong_to(self.application)
-        await services.bind_up()
+        self._starting = asyncio.create_task(self._start())
         try:
-            self.settle()
-            await services.bring_up()
-        except BaseException:
-            await services.bring_down()
+            await self._starting
+        except asyncio.CancelledError:
+            await self._bring_down()
+            if self._asked.is_set():
+                raise StoppedEarlyError(self.application.name) from None
             raise
+        except BaseException:
+            await self._bring_down()
+            raise
+        finally:
+            self._starting = None
         try:
             self.ready()
             await self._asked.wait()
             await self._quiesce()
             self.save()
         finally:
-            await services.bring_down()
+            await self._bring_down()
+
+    async def _start(self) -> None:
+        services = self.application.services
+        services.belong_to(self.application)
+        await services.bind_up()
+        self.settle()
+        await services.bring_up()
+
+    async def _bring_down(self) -> None:
+        try:
+            await self.application.services.bring_down()
+        except ExceptionGroup as group:
+            for error in group.exceptions:
+                _log.error("%s", error)
+        except PerdureError as error:
+            _log.error("%s", error)
 
     async def _quiesce(self) -> None:
         """Stop accepting work, and wait for what there is: until the deadline, or until forced."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,9 @@ from .pidfile import PidFile
 from .systemd import Supervisor
 
 _log = logging.getLogger("perdure")
+
+_LAST_PATIENCE = 10.0
+"""Seconds that what is left of the event loop may take once the state is saved."""
 
 
 @attrs.frozen(kw_only=True)
@@ -126,13 +130,19 @@ class Server:
                 _log.info("%s is saved in %s", application.name, path)
 
         lifecycle = Lifecycle(application, settle, ready, save)
+        leave = threading.Timer(_LAST_PATIENCE, os._exit, [os.EX_OK])
+        leave.daemon = True
         try:
             with asyncio.Runner(loop_factory=_new_loop) as runner:
                 runner.run(_supervised(lifecycle, supervisor))
+                # All is saved: a task that will not end must not keep the process.
+                leave.start()
         except Exception as error:
             if not self._on_terminal:
                 _log.error("%s", sentence(error), exc_info=error if self.debug else None)
             raise
+        finally:
+            leave.cancel()
         return os.EX_OK
 
 
