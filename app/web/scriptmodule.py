@@ -5,7 +5,9 @@ importing makes a name with a slash in it, and the dot would mean a package. A s
 classes by their modules, so a new process imports such names: `install` makes that work.
 """
 
+import grp
 import os
+import pwd
 import stat
 import sys
 from collections.abc import Sequence
@@ -185,7 +187,8 @@ def read_script(path: str) -> bytes:
                 f"it belongs to user {status.st_uid}, this server runs as {os.geteuid()}",
                 f"only what that user or root owns is run: chown {os.geteuid()} {path}",
             )
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        by_group = status.st_mode & stat.S_IWGRP and is_shared_group(status.st_uid, status.st_gid)
+        if by_group or status.st_mode & stat.S_IWOTH:
             reason = f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o})"
             raise UnsafeScriptError(path, reason, f"chmod go-w {path}")
         mode = os.stat(folder).st_mode
@@ -193,6 +196,20 @@ def read_script(path: str) -> bytes:
             reason = f"anyone may replace it (its folder has mode {stat.S_IMODE(mode):04o})"
             raise UnsafeScriptError(path, reason, f"chmod o-w {folder}")
         return file.read()
+
+
+def is_shared_group(uid: int, gid: int) -> bool:
+    """Whether others than the user `uid` may be in the group `gid`.
+
+    Many systems give each user a group of the same name and let what they make be writable by it.
+    Root has none such: members of its group are members for a reason.
+    """
+    try:
+        user, group = pwd.getpwuid(uid), grp.getgrgid(gid)
+    except KeyError:
+        return True
+    alone = user.pw_gid == gid and user.pw_name == group.gr_name
+    return not (uid and alone and set(group.gr_mem) <= {user.pw_name})
 
 
 def _failure(path: str, error: BaseException) -> ScriptError:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pkgutil import resolve_name
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
@@ -204,10 +204,12 @@ class File(Resource):
         processor = self._processors.get(extension)
         if processor is None:
             name = self.processors[extension]
+            module, _, attribute = name.rpartition(".")
             try:
-                processor = resolve_name(name)
-            except (ImportError, AttributeError, ValueError) as error:
-                raise StaticError("processor", f"{extension}={name}", f"{error}") from error
+                processor = getattr(import_module(module or attribute), attribute)
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                raise StaticError("processor", f"{extension}={name}", reason) from error
             if not callable(processor):
                 raise StaticError("processor", f"{extension}={name}", "it cannot be called")
             self._processors[extension] = processor

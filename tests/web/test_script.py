@@ -1,7 +1,9 @@
 """Scripts, asked for over a connection."""
 
+import grp
 import logging
 import os
+import pwd
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from perdure.app.web.script import (
     load_module,
     script_folders,
 )
+from perdure.app.web.scriptmodule import is_shared_group
 from perdure.app.web.static import DEFAULT_PROCESSORS, File
 from perdure.persist.capture import capture
 from perdure.persist.restore import restore
@@ -283,7 +286,7 @@ def test_a_script_that_others_may_write_is_not_run(
     path = folder / "page.rpy"
     write(path, PAGE.format(text="'was run'"))
     remedies = {
-        set_mode(path, 0o664): f"mode 0664); chmod go-w {path}",
+        set_mode(path, 0o666): f"mode 0666); chmod go-w {path}",
         set_mode(path, 0o646): f"mode 0646); chmod go-w {path}",
         set_mode(folder, 0o777): f"its folder has mode 0777); chmod o-w {folder}",
     }
@@ -309,6 +312,36 @@ def test_a_script_of_another_user_is_not_run(folder: Path) -> None:
     os.chown(path, 12345, -1)
     with pytest.raises(UnsafeScriptError, match=r"belongs to user 12345.* chown 0 "):
         load_module(path)
+
+
+@pytest.mark.parametrize(
+    ("uid", "gid", "members", "shared"),
+    [
+        (1000, 1000, [], False),
+        (1000, 1000, ["ann"], False),
+        (1000, 1000, ["ann", "bob"], True),
+        (1000, 100, [], True),
+        (1000, 9, [], True),
+        (9, 1000, [], True),
+        (0, 0, [], True),
+    ],
+)
+def test_only_a_group_of_ones_own_is_not_shared(
+    monkeypatch: pytest.MonkeyPatch, uid: int, gid: int, members: list[str], shared: bool
+) -> None:
+    users = {0: ("root", 0), 1000: ("ann", 1000)}
+    groups = {0: "root", 100: "users", 1000: "ann"}
+
+    def user(uid: int) -> pwd.struct_passwd:
+        name, group = users[uid]
+        return pwd.struct_passwd((name, "x", uid, group, "", "/", "/bin/sh"))
+
+    def group(gid: int) -> grp.struct_group:
+        return grp.struct_group((groups[gid], "x", gid, members))
+
+    monkeypatch.setattr(pwd, "getpwuid", user)
+    monkeypatch.setattr(grp, "getgrgid", group)
+    assert is_shared_group(uid, gid) is shared
 
 
 # Scripts as roots and modules.
