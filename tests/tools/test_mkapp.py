@@ -2,12 +2,14 @@
 
 import os
 import stat
+import subprocess
 from itertools import permutations
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from ..certificate import new_key, pem_of_certificate, pem_of_key
 from .conftest import Workshop
 
 
@@ -155,3 +157,32 @@ def test_help_is_for_people(workshop: Workshop, command: str) -> None:
     result = workshop.run(command, "--help")
     assert result.status == 0
     assert result.out.startswith(f"Usage: {command} ")
+
+
+def test_a_tls_endpoint_serves_with_its_certificate(workshop: Workshop, site: Path) -> None:
+    key, pem = new_key(), workshop.folder / "server.pem"
+    pem.write_bytes(pem_of_key(key) + pem_of_certificate(key))
+    workshop.mkapp("web", "--path", site, "--listen", f"tls:0:cert={pem}:interface=127.0.0.1")
+    server = workshop.start("-f", "web.snap")
+    port = server.url.rstrip("/").rsplit(":", 1)[1]
+    shown = subprocess.run(
+        [
+            *("curl", "-sS", "--cacert", pem, "--resolve", f"localhost:{port}:127.0.0.1"),
+            f"https://localhost:{port}/about.html",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert shown.stdout == (site / "about.html").read_text()
+
+
+def test_a_certificate_that_cannot_be_used_is_said_before_a_port_is_open(
+    workshop: Workshop, site: Path
+) -> None:
+    workshop.mkapp("web", "--path", site, "--port", "0", "--listen", "tls:0:cert=no.pem")
+    result = workshop.run("rundaemon", "-n", "-f", "web.snap")
+    assert result.status not in (0, os.EX_SOFTWARE), result
+    assert "no.pem" in result.err
+    assert result.err.count("\n") == 1
