@@ -1,6 +1,7 @@
 """One connection of a client: requests come in, and are answered one after another."""
 
 import asyncio
+from typing import TYPE_CHECKING, Final
 
 from .body import BodyLateError, RequestBody
 from .errors import HTTPError, error_page
@@ -9,19 +10,24 @@ from .output import CLOSING, HEAD, IDLE, LINGER, REST, SENDING
 from .rendering import Rendering
 from .request import Request
 
-_TURN = 64
+if TYPE_CHECKING:
+    from .http import HTTPServer
+
+_TURN: Final = 64
 """So many pipelined requests of one client are answered before others have their turn."""
 
 
 class HTTPChannel(Rendering):
     """The server's side of one connection."""
 
-    __slots__ = ("_input",)
+    __slots__ = ("_ended", "_input")
 
-    _input: bytes
+    def __init__(self, server: "HTTPServer", secure: bool) -> None:
+        super().__init__(server, secure)
+        self._input = b""
+        self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._input = b""
         super().connection_made(transport)
         if not self._server.join(self):
             self._refuse(HTTPError(503, headers=[("Retry-After", "1")]))
@@ -30,6 +36,7 @@ class HTTPChannel(Rendering):
         # A client that shuts down its sending side has mostly gone. Only a file in flight, which
         # costs nothing to finish, is still sent to one that might be listening.
         if self._phase == SENDING:
+            self._ended = True
             return not self._secure
         self._give_up()
         self._phase = CLOSING
@@ -44,10 +51,27 @@ class HTTPChannel(Rendering):
         self._steer()
 
     def rendered(self) -> None:
-        if self._input:
+        if self._ended and self._phase == IDLE:
+            self.close()
+        elif self._input:
             self._server.loop.call_soon(self._continue)
         elif not self._reading:
             self._steer()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that came and that nobody has taken yet."""
+        return len(self._input) + (self._body.buffered if self._body is not None else 0)
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for more of the request's body."""
+        return self._body is not None and self._body.wanted
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the client does not take what is sent."""
+        return self._blocked
 
     def drain(self) -> None:
         """No more requests: closes now if there is none in the making."""

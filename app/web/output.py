@@ -73,7 +73,7 @@ class Output(asyncio.Protocol):
         if request is not None:
             self._server.note(request, _CLIENT_CLOSED, 0)
             request.close()
-        if self._task is not None:
+        if self._task is not None and not self._task.cancelling():
             # Not at once: a task that has not begun would leave its coroutine never awaited.
             self._server.loop.call_soon(self._task.cancel)
 

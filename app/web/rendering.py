@@ -106,6 +106,7 @@ class Rendering(Output):
             if self._request is request:
                 self._fail(request, resource, error)
         finally:
+            request.release()
             self._end_task()
 
     def _end_task(self) -> None:

@@ -33,6 +33,7 @@ class Request:
         "_args",
         "_closed",
         "_cookies",
+        "_form",
         "_is_closed",
         "_postpath",
         "body",
@@ -63,6 +64,7 @@ class Request:
         self._args: MultiDict[str, str] | None = None
         self._cookies: MultiDict[str, str] | None = None
         self._closed: asyncio.Event | None = None
+        self._form: Form | None = None
         self._is_closed = False
 
     @property
@@ -170,17 +172,27 @@ class Request:
     async def form(self) -> Form:
         """The body as the form it is, urlencoded or multipart; empty if it is neither.
 
-        Raises as `read`.
+        Its files are closed when the reply has left: save what is to be kept. Raises as `read`.
         """
-        from io import BytesIO
+        if self._form is None:
+            from io import BytesIO
 
-        from werkzeug.formparser import FormDataParser
-        from werkzeug.http import parse_options_header
+            from werkzeug.formparser import FormDataParser
+            from werkzeug.http import parse_options_header
 
-        body = await self.read()
-        kind, options = parse_options_header(self.headers.get("content-type", ""))
-        _, fields, files = FormDataParser().parse(BytesIO(body), kind, len(body), options)
-        return Form(fields, files)
+            body = await self.read()
+            kind, options = parse_options_header(self.headers.get("content-type", ""))
+            _, fields, files = FormDataParser().parse(BytesIO(body), kind, len(body), options)
+            self._form = Form(fields, files)
+        return self._form
+
+    def release(self) -> None:
+        """Closes the files of the form; the channel calls it when the reply is complete."""
+        form, self._form = self._form, None
+        if form is not None:
+            for name in form.files:
+                for file in form.files.getlist(name):
+                    file.close()
 
 
 async def _nothing() -> AsyncIterator[bytes]:
