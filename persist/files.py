@@ -9,6 +9,7 @@ all of the new.
 import contextlib
 import errno
 import os
+import re
 import secrets
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -18,7 +19,7 @@ import attrs
 
 from .errors import PerdureError
 
-TEMPORARY_SUFFIX = ".tmp"
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
 _PIECE = 1 << 20
 
 _WAYS_OUT = {
@@ -116,20 +117,14 @@ def replace(
 
 
 def temporary_name(name: str) -> str:
-    """A fresh name for the temporary file of `name`, recognised by `is_temporary`."""
-    return f".{name}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
+    """A fresh name for the temporary file of `name`; `target_of` it is `name` again."""
+    return f".{name}.{secrets.token_hex(6)}.tmp"
 
 
-def is_temporary(candidate: str, name: str) -> bool:
-    """Whether `candidate` is a name that `temporary_name` may have given for `name`."""
-    prefix = f".{name}."
-    middle = candidate[len(prefix) : -len(TEMPORARY_SUFFIX)]
-    return (
-        candidate.startswith(prefix)
-        and candidate.endswith(TEMPORARY_SUFFIX)
-        and len(middle) == 12
-        and set(middle) <= set("0123456789abcdef")
-    )
+def target_of(temporary: str) -> str | None:
+    """The name whose temporary file is called `temporary`; None if that is another file's name."""
+    found = _TEMPORARY.fullmatch(temporary)
+    return found.group(1) if found else None
 
 
 def flush_folder(folder: Path) -> None:
@@ -158,7 +153,7 @@ def _failing_as(path: Path, operation: str) -> Generator[None]:
 def _write_all(handle: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(handle, rest[: _PIECE * 64]) :]
+        rest = rest[os.write(handle, rest) :]
 
 
 def _compare(path: Path, temporary: Path, data: bytes) -> None:

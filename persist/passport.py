@@ -75,5 +75,5 @@ def _converter() -> "Converter":
 
 def _exactly(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise ValueError(f"{kind.__name__} was expected, not {type(value).__name__}")
+        raise ValueError(value)
     return value

@@ -167,10 +167,8 @@ def _packed(stream: bytes) -> tuple[bytes, bytes]:
 
 def _content_of(path: Path) -> bytes:
     try:
-        # O_NONBLOCK: a pipe with no writer is an error here, not a wait for ever.
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise SnapshotError(
                     path, "it is not a file; name a snapshot that mkapp has written"
                 )
@@ -186,6 +184,11 @@ def _content_of(path: Path) -> bytes:
         raise MissingSnapshotError(
             path, f"it cannot be read: {os.strerror(error.errno or 0)}; check its owner and mode"
         ) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # A pipe with no writer is an error here, not a wait for ever.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 _DAMAGED = "the file is damaged ({}); take a copy, or an earlier generation"

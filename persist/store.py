@@ -222,13 +222,13 @@ class FolderStore:
                 os.close(handle)
 
     def _remove_leftovers(self) -> None:
-        name = self.shutdown_path.name
         for folder in (self.folder, self.generations_folder):
             # What cannot be removed costs room, and nothing else.
             with contextlib.suppress(OSError):
-                for candidate in os.listdir(folder):
-                    if files.is_temporary(candidate, name):
-                        os.unlink(folder / candidate)
+                for name in os.listdir(folder):
+                    target = files.target_of(name)
+                    if target == self.shutdown_path.name or (target and folder != self.folder):
+                        os.unlink(folder / name)
 
     def _copy_to_generation(self) -> None:
         newest = self.newest()

@@ -46,7 +46,7 @@ def _numbers(arguments: Arguments) -> bool:
 
 
 def _deque(arguments: Arguments) -> bool:
-    return not arguments or (type(arguments[0]) is list and _plain(arguments[1:]))
+    return not arguments or (type(arguments[0]) in (list, tuple) and _plain(arguments[1:]))
 
 
 def _counter(arguments: Arguments) -> bool:
@@ -114,7 +114,9 @@ SAFE_VALUES: Final[dict[str, Rule]] = {
     "pathlib._local:PosixPath": _texts,
     "pathlib._local:PurePosixPath": _texts,
     "pathlib._local:PureWindowsPath": _texts,
+    "types:GenericAlias": _any,
     "types:SimpleNamespace": _empty,
+    "typing:Any": _never,
     "uuid:SafeUUID": _plain,
     "uuid:UUID": _empty,
 }

@@ -1,0 +1,76 @@
+"""The line of JSON that says what a snapshot holds."""
+
+import json
+import re
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perdure.persist.passport import Passport, PassportError
+
+PASSPORT = Passport(
+    format=1,
+    application="web",
+    holds="state",
+    written="2026-11-21T05:47:19Z",
+    writer="perdure 0.1.0",
+    python="3.11.7",
+    names=("visits:Counter",),
+    paths=("/srv/site",),
+    origin="ab" * 32,
+)
+texts = st.text(st.characters(codec="utf-8"))
+
+
+@given(st.builds(Passport, format=st.integers(), application=texts, paths=st.tuples(texts, texts)))
+def test_it_comes_back_from_one_line_of_ascii(passport: Passport) -> None:
+    line = passport.to_line()
+    assert line.isascii()
+    assert line.count(b"\n") == 1
+    assert Passport.from_line(line) == passport
+
+
+def test_it_reads_like_this() -> None:
+    assert PASSPORT.to_line() == (
+        b'{"format": 1, "application": "web", "holds": "state", "written": "2026-11-21T05:47:19Z",'
+        b' "writer": "perdure 0.1.0", "python": "3.11.7", "names": ["visits:Counter"],'
+        b' "paths": ["/srv/site"], "origin": "' + b"ab" * 32 + b'"}\n'
+    )
+
+
+def test_fields_of_a_newer_writer_are_passed_over() -> None:
+    content = {**json.loads(PASSPORT.to_line()), "sealed": True}
+    assert Passport.from_line(json.dumps(content).encode()) == PASSPORT
+
+
+def changed(**fields: object) -> bytes:
+    return json.dumps({**json.loads(PASSPORT.to_line()), **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"", "Expecting value"),
+        (b"[]", "an object in braces was expected"),
+        (b"{}", "required field missing @ $.format"),
+        (b'{"format":' * 100_000, "recursion"),
+        (b"\xff", "decode"),
+        (changed(format="1"), "expected int @ $.format"),
+        (changed(format=True), "expected int @ $.format"),
+        (changed(application=1), "expected str @ $.application"),
+        (changed(holds="nothing"), "holds"),
+        (changed(names=[1]), "expected str @ $.names[0]"),
+        (changed(origin=1), "origin"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_line_that_is_no_passport_is_refused(line: bytes, message: str) -> None:
+    with pytest.raises(PassportError, match=re.escape(message)):
+        Passport.from_line(line)
+
+
+def test_a_passport_does_not_change() -> None:
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        PASSPORT.format = 2  # type: ignore[misc]
