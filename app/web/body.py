@@ -206,6 +206,11 @@ class RequestBody:
         self._discarding = True
         self._pieces.clear()
         self.buffered = 0
+        return self.can_be_skipped
+
+    @property
+    def can_be_skipped(self) -> bool:
+        """Whether what has not come is little enough to be read for nothing, as far as known."""
         return not self.expects and not self.failed and self._left <= self._limits.drain
 
     @property

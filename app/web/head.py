@@ -125,8 +125,10 @@ class Head:
             scheme, _, rest = target.partition("://")
             if scheme.lower() not in ("http", "https") or not rest:
                 raise RequestError(400, "The address is neither a path nor an http URL.")
-            self.authority, _, target = rest.partition("/")
-            target = "/" + target
+            authority = self.authority = re.split("[/?#]", rest, maxsplit=1)[0]
+            target = rest[len(authority) :]
+            if not target.startswith("/"):
+                target = "/" + target
         path, _, self.query = target.partition("?")
         if "#" in target:
             raise RequestError(400, "An address in a request has no fragment.")

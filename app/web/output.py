@@ -100,10 +100,14 @@ class Output(asyncio.Protocol):
 
     def keeps(self, request: Request, closes: bool = False) -> bool:
         """Whether the connection stays open after the reply; to be decided with its head."""
-        if closes or self._server.draining or not request.head.keep_alive:
-            return False
         body = self._body
-        return body is None or body.complete or body.discard()
+        return self.wants_more(request, closes) and (
+            body is None or body.complete or body.can_be_skipped
+        )
+
+    def wants_more(self, request: Request, closes: bool = False) -> bool:
+        """Whether both sides will go on with further requests, whatever is left of this one."""
+        return request.head.keep_alive and not closes and not self._server.draining
 
     def ending(self, request: Request, keeps: bool) -> bytes:
         """What every head ends with: Connection, the site's fields, Date, the empty line."""
@@ -130,13 +134,16 @@ class Output(asyncio.Protocol):
         self._request = None
         self._since = server.now
         body = self._body
-        if not keeps:
-            self.close(linger=body is not None and not body.complete)
-        elif body is None or body.complete:
+        if body is None or body.complete:
             self._body = None
-            self._phase = IDLE
-        else:
+            if keeps:
+                self._phase = IDLE
+            else:
+                self.close()
+        elif keeps and body.discard():
             self._phase = REST
+        else:
+            self.close(linger=True)
 
     def break_off(self, request: Request, status: int, sent: int) -> None:
         """Cuts the connection, so that nobody takes the part of a reply that left for the whole."""

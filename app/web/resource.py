@@ -71,11 +71,9 @@ class Resource:
     def check(self) -> None:
         """Finds out, before a port is open, what would make this resource useless.
 
-        Called once at each start, for the root and what was put below it by hand. Raises a
-        `PerdureError`, and the server does not start.
+        Called once at each start, for the root of a site and all that was put below it by hand.
+        Raises a `PerdureError`, and the server does not start. By default all is well.
         """
-        for child in self.children.values():
-            child.check()
 
     def allowed_methods(self) -> tuple[str, ...]:
         """The methods that this resource answers, sorted."""

@@ -42,7 +42,9 @@ class StatusError(PerdureError):
     """A response was given a status that no final response can have. Attribute: `status`."""
 
     def __init__(self, status: object) -> None:
-        super().__init__(f"a status is a number from 200 to 599, that of an error from 400, not {status!r}")
+        super().__init__(
+            f"a status is a number from 200 to 599, that of an error from 400, not {status!r}"
+        )
         self.status = status
 
 

@@ -158,7 +158,8 @@ async def send_stream(channel: "Output", request: "Request", response: Response)
             channel.reply(request, status, head, b"", response.closes)
             return
         piece = await _next(pieces)
-        keeps = channel.keeps(request, response.closes or (length is None and not chunked))
+        # Its body may be what the stream is made from, so it is not yet a reason to close.
+        keeps = channel.wants_more(request, response.closes or (length is None and not chunked))
         begin = head + channel.ending(request, keeps)
         while piece is not None:
             sent += len(piece)

@@ -47,7 +47,7 @@ class WebService(Service):
         # Certificates are read first: one that cannot be used must be found before a port is
         # open, and their keys may not be readable once privileges are dropped.
         contexts = [endpoint.ssl_context() for endpoint in self.endpoints]
-        self.site.resource.check()
+        self.site.check()
         for endpoint, context in zip(self.endpoints, contexts, strict=True):
             self._listening += (_Listening(endpoint, endpoint.bind(), context),)
 

@@ -41,3 +41,15 @@ class Site:
         if not any(name.lower() == "server" for name, _ in self.headers):
             lines.insert(0, b"Server: perdure\r\n")
         return b"".join(lines)
+
+    def check(self) -> None:
+        """Has every resource that is in the tree by hand check itself, see `Resource.check`."""
+        waiting = [self.resource]
+        seen = {id(self.resource)}
+        while waiting:
+            resource = waiting.pop()
+            resource.check()
+            # A resource may lead back to one above it, or to itself.
+            below = [child for child in resource.children.values() if id(child) not in seen]
+            seen.update(map(id, below))
+            waiting += below

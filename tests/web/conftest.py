@@ -17,6 +17,8 @@ from perdure.app.web.http import HTTPServer
 from perdure.app.web.resource import Resource
 from perdure.app.web.site import Site
 
+from ..certificate import new_key, pem_of_certificate, pem_of_key
+
 T = TypeVar("T")
 
 _TIMEOUT = 20.0
@@ -89,13 +91,14 @@ class Connection:
 
     def exactly(self, size: int) -> bytes:
         """The next `size` bytes; fewer if the server closes before."""
-        while len(self._heard) < size:
-            data = self.socket.recv(65536)
-            if not data:
-                break
-            self._heard += data
-        result, self._heard = self._heard[:size], self._heard[size:]
-        return result
+        pieces = [self._heard]
+        missing = size - len(self._heard)
+        while missing > 0 and (data := self.socket.recv(min(missing, 1 << 20))):
+            pieces.append(data)
+            missing -= len(data)
+        heard = b"".join(pieces)
+        self._heard = heard[size:]
+        return heard[:size]
 
     def ask(self, data: bytes, *, head_only: bool = False) -> "Reply":
         """Sends `data` and gives the reply to it."""
@@ -222,3 +225,14 @@ def serve_fixture() -> Iterator[Serve]:
     yield serve
     for each in served:
         each.stop()
+
+
+@pytest.fixture(name="tls", scope="session")
+def tls_fixture(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context, with a certificate for localhost, and that of a client that trusts it."""
+    key = new_key()
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    path.write_bytes(pem_of_key(key) + pem_of_certificate(key))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(path)
+    return server, ssl.create_default_context(cafile=path)

@@ -12,6 +12,7 @@ from perdure.app.web.errors import HTTPError, error_page
 from perdure.app.web.request import Request
 from perdure.app.web.resource import ErrorPage, Rendered, Resource
 from perdure.app.web.response import PreparedResponse, Response
+from perdure.app.web.site import Site
 
 from .conftest import Serve, Served
 
@@ -575,6 +576,23 @@ def test_children_of_one_resource_are_not_those_of_another() -> None:
 
     assert dict(first.children) == {"a": second}
     assert not second.children
+
+
+def test_a_site_checks_each_resource_once_even_in_circles() -> None:
+    class Checked(Resource):
+        checks = 0
+
+        def check(self) -> None:
+            self.checks += 1
+
+    root, child = Checked(), Checked()
+    root.put_child("", root)
+    root.put_child("a", child)
+    root.put_child("b", child)
+    child.put_child("up", root)
+    Site(root).check()
+
+    assert (root.checks, child.checks) == (1, 1)
 
 
 # What a request says.
