@@ -44,12 +44,12 @@ class Site:
 
     def check(self) -> None:
         """Has every resource that is in the tree by hand check itself, see `Resource.check`."""
-        waiting = [self.resource]
-        seen = {id(self.resource)}
+        waiting: list[Resource] = [self.resource]
+        seen: set[int] = set()
         while waiting:
             resource = waiting.pop()
-            resource.check()
             # A resource may lead back to one above it, or to itself.
-            below = [child for child in resource.children.values() if id(child) not in seen]
-            seen.update(map(id, below))
-            waiting += below
+            if id(resource) not in seen:
+                seen.add(id(resource))
+                resource.check()
+                waiting += resource.children.values()
