@@ -39,6 +39,9 @@ def capture(root: object, *, name: str = "application") -> Capture:
     during the call. Methods by which objects say what they keep (``__getstate__``,
     ``before_capture`` and the like) may be called more than once.
 
+    Not found out here: an object that is hashed by its own fields, and that itself holds the set or
+    dict in which it is a member or a key. Its stream is written, but no unpickler can read it.
+
     Raises `CaptureError` if something in the graph cannot be saved; it says where, in a path that
     begins with `name`.
     """

@@ -106,7 +106,7 @@ def _report(walk: _Walk, name: str, number: int, refusal: Exception) -> CaptureE
     field = next(
         (str(walk.steps[n][1]) for n in reversed(way) if walk.steps[n][0] == "attribute"), None
     )
-    if isinstance(refusal, Unnamed):
+    if isinstance(refusal, Unnamed) and resource_of(item) is None:
         reason, remedy = refusal.reason, refusal.remedy
     else:
         reason, remedy = advise(item, field, refusal)

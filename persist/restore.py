@@ -72,8 +72,9 @@ def restore(stream: bytes, policy: Policy) -> object:
     """
     try:
         opcodes.check_protocol(stream)
-        with collector_off(), restoring() as restored:
-            root = _load(stream, policy)
+        with collector_off():
+            with restoring() as restored:
+                root = _load(stream, policy)
             for item in restored:
                 _call_after_restore(item)
             return root

@@ -163,6 +163,25 @@ def test_a_single_object_that_is_copied_has_its_hook_called_too() -> None:
     assert pickle.loads(pickle.dumps(made)).index == [0]
 
 
+@persistent
+class Twin:
+    """Copies itself when restored: the copy has a hook too."""
+
+    twins = 0
+    first = True
+
+    def after_restore(self) -> None:
+        Twin.twins += 1
+        if self.first:
+            self.first = False
+            copy.copy(self)
+
+
+def test_a_hook_may_copy_objects_that_have_hooks() -> None:
+    back([Twin(), Twin()])
+    assert Twin.twins == 4
+
+
 def test_a_failing_hook_says_whose_it_is() -> None:
     with pytest.raises(RestoreError, match=r"models\.FailsAfter: its after_restore\(\) raised"):
         back(models.FailsAfter())
