@@ -22,6 +22,7 @@ import platform
 import stat
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -121,9 +122,6 @@ def build(
     signer: Signer,
 ) -> tuple[bytes, Passport]:
     """The bytes of a snapshot file of `root`, and its passport. Raises `CaptureError`."""
-    # Costs more to import than the rest of this module, and reading has no use for it.
-    from importlib.metadata import version
-
     captured = capture(root)
     passport = Passport(
         format=FORMAT,
