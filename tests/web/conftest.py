@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
@@ -190,6 +191,12 @@ class Served:
             return function()
 
         return asyncio.run_coroutine_threadsafe(called(), self.loop).result(_TIMEOUT)
+
+    def arrive(self, condition: Callable[[], bool]) -> None:
+        """Returns when `condition` holds in the server's thread."""
+        deadline = time.monotonic() + _TIMEOUT
+        while not self.call(condition):
+            assert time.monotonic() < deadline
 
     def later(self, seconds: float) -> None:
         """Lets the server believe that `seconds` have gone."""

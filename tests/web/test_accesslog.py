@@ -90,8 +90,7 @@ def test_a_client_that_goes_before_its_reply_is_noted_as_499(serve: Serve, path:
     with served.connect() as client:
         client.send(GET)
         assert page.started.wait(20)
-    while served.call(lambda: bool(served.server.connections)):
-        pass
+    served.arrive(lambda: not served.server.connections)
 
     assert flushed(served, path) == [("GET / HTTP/1.1", "499", "0", "-", "-")]
 

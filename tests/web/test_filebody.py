@@ -53,14 +53,15 @@ def path_fixture(tmp_path: Path) -> Path:
 def test_a_file_is_sent_whole_and_closed(serve: Serve, path: Path, size: int) -> None:
     content = written(path, size)
     files = Files(lambda: FileBody.open(path))
-    with serve(files).connect() as client:
+    served = serve(files)
+    with served.connect() as client:
         for _ in range(3):
             reply = client.ask(GET)
             assert reply.body == content
             assert reply.get("content-type") == "a/b"
         assert client.ask(b"HEAD" + GET[3:], head_only=True).get("content-length") == str(size)
         assert client.ask(GET).body == content
-    assert files.all_closed
+    served.arrive(lambda: files.all_closed)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -74,13 +75,14 @@ def test_a_file_is_sent_over_tls(
         client.socket = tls[1].wrap_socket(client.socket, server_hostname="localhost")
         for _ in range(2):
             assert client.ask(GET).body == content
-    assert files.all_closed
+    served.arrive(lambda: files.all_closed)
 
 
 def test_a_file_is_sent_over_a_unix_socket(serve: Serve, path: Path, tmp_path: Path) -> None:
     content = written(path, 5_000_000)
     files = Files(lambda: FileBody.open(path))
-    with serve(files, unix=tmp_path / "socket").connect() as client:
+    served = serve(files, unix=tmp_path / "socket")
+    with served.connect() as client:
         assert client.ask(GET).body == content
 
 
@@ -94,11 +96,12 @@ def test_parts_are_sent_in_order_with_bytes_between(serve: Serve, path: Path, si
         return FileBody(os.open(path, os.O_RDONLY), (*parts, b">" * half))
 
     files = Files(make)
-    with serve(files).connect() as client:
+    served = serve(files)
+    with served.connect() as client:
         for _ in range(2):
             expected = b"<" + content[half:] + b"|" + content[:half] + b">" * half
             assert client.ask(GET).body == expected
-    assert files.all_closed
+    served.arrive(lambda: files.all_closed)
 
 
 def test_pipelined_files_come_in_order(serve: Serve, tmp_path: Path) -> None:
@@ -127,7 +130,7 @@ def test_slow_clients_get_all_of_it_and_do_not_hold_up_others(serve: Serve, path
         assert other.ask(GET).body == content
         assert not files.all_closed
         assert slow.exactly(len(content)) == content
-    assert files.all_closed
+    served.arrive(lambda: files.all_closed)
 
 
 def test_a_client_that_goes_leaves_no_file_open(serve: Serve, path: Path) -> None:
@@ -137,10 +140,7 @@ def test_a_client_that_goes_leaves_no_file_open(serve: Serve, path: Path) -> Non
     with served.connect() as client:
         client.send(GET)
         client.until(b"\r\n\r\n")
-    while served.call(lambda: bool(served.server.connections)):
-        pass
-    served.call(lambda: None)
-    assert files.all_closed
+    served.arrive(lambda: files.all_closed)
 
 
 @pytest.mark.parametrize("size", [1000, 100_000, 20_000_000])
@@ -153,13 +153,14 @@ def test_a_file_that_is_shorter_than_promised_is_never_taken_for_whole(
         return FileBody(os.open(path, os.O_RDONLY), [FileRange(0, size)])
 
     files = Files(make)
-    with serve(files).connect() as client:
+    served = serve(files)
+    with served.connect() as client:
         client.send(GET)
         if size <= 32 * 1024:
             assert client.reply().status == 500
         else:
             assert len(client.rest()) < size
-    assert files.all_closed
+    served.arrive(lambda: files.all_closed)
     assert "became shorter" in caplog.text
 
 

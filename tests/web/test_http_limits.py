@@ -47,16 +47,9 @@ def settled(served: Served) -> None:
         time.sleep(0)
 
 
-def arrived(served: Served, condition: Callable[[], bool]) -> None:
-    """Returns when `condition` holds in the server's thread."""
-    deadline = time.monotonic() + TIMEOUT
-    while not served.call(condition):
-        assert time.monotonic() < deadline
-
-
 def connected(served: Served, client: Connection) -> None:
     """Returns when the server knows of the connection and has taken what was sent."""
-    arrived(served, lambda: len(served.server.connections) > 0)
+    served.arrive(lambda: len(served.server.connections) > 0)
     settled(served)
 
 
@@ -84,7 +77,7 @@ def test_a_slow_head_is_answered_408(serve: Serve) -> None:
     with served.connect() as client:
         for n, byte in enumerate(GET[:20]):
             client.send(bytes([byte]))
-            arrived(served, lambda n=n: [c.buffered for c in served.server.connections] == [n + 1])
+            served.arrive(lambda n=n: [c.buffered for c in served.server.connections] == [n + 1])
             served.later(n)
         served.later(21)
         reply = client.reply()
@@ -96,7 +89,7 @@ def test_a_stalled_body_is_answered_408(serve: Serve) -> None:
     served = serve(Page(echo))
     with served.connect() as client:
         client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabc")
-        arrived(served, lambda: any(c.waits for c in served.server.connections))
+        served.arrive(lambda: any(c.waits for c in served.server.connections))
         served.later(29)
         served.later(31)
         reply = client.reply()
@@ -153,12 +146,12 @@ def test_a_client_that_does_not_read_is_cut_off(
     served = serve(Page(function))
     with served.connect() as client:
         client.send(GET * 1000)
-        arrived(served, lambda: any(c.blocked for c in served.server.connections))
+        served.arrive(lambda: any(c.blocked for c in served.server.connections))
         served.later(59)
         settled(served)
         served.later(200)
         served.later(300)
-        arrived(served, lambda: not served.server.connections)
+        served.arrive(lambda: not served.server.connections)
 
 
 def test_a_client_that_does_not_read_is_not_read_from(serve: Serve) -> None:
@@ -187,7 +180,7 @@ def test_a_client_that_does_not_hear_of_its_error_is_cut_off(serve: Serve) -> No
         served.later(4)
         assert served.server.connections
         served.later(6)
-        arrived(served, lambda: not served.server.connections)
+        served.arrive(lambda: not served.server.connections)
 
 
 def test_connections_over_the_limit_are_told_so(serve: Serve) -> None:
@@ -202,7 +195,7 @@ def test_connections_over_the_limit_are_told_so(serve: Serve) -> None:
             assert reply.get("retry-after") == "1"
             assert third.closed()
         assert second.ask(GET).body == b"hello"
-    arrived(served, lambda: not served.server.connections)
+    served.arrive(lambda: not served.server.connections)
     assert served.get().body == b"hello"
 
 
@@ -221,7 +214,7 @@ def test_heads_that_were_seen_before_do_not_add_up(serve: Serve) -> None:
 def draining(served: Served, seconds: float | None) -> "Future[None]":
     """Begins to drain; the result comes when it is done."""
     future = asyncio.run_coroutine_threadsafe(served.server.drain(seconds), served.loop)
-    arrived(served, lambda: served.server.draining)
+    served.arrive(lambda: served.server.draining)
     return future
 
 
@@ -229,7 +222,7 @@ def test_draining_closes_idle_connections_at_once(serve: Serve) -> None:
     served = serve(Page())
     with served.connect() as client, served.connect() as fresh:
         assert client.ask(GET).body == b"hello"
-        arrived(served, lambda: len(served.server.connections) == 2)
+        served.arrive(lambda: len(served.server.connections) == 2)
         draining(served, None).result(TIMEOUT)
         assert client.closed()
         assert fresh.closed()
@@ -249,7 +242,7 @@ def test_draining_lets_requests_finish_and_closes_after_them(serve: Serve) -> No
         client.send(GET)
         half.send(GET[:20])
         assert started.wait(TIMEOUT)
-        arrived(served, lambda: sum(c.buffered for c in served.server.connections) == 20)
+        served.arrive(lambda: sum(c.buffered for c in served.server.connections) == 20)
         end = draining(served, None)
         assert not end.done()
         go.set()

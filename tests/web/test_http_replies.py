@@ -482,8 +482,7 @@ def test_closed_is_told_to_whoever_waits(serve: Serve) -> None:
     served = serve(Page(page))
     with served.connect() as client:
         client.send(request())
-        while not kept:
-            served.call(lambda: None)
+        served.arrive(lambda: bool(kept))
     assert heard.wait(TIMEOUT)
 
 
