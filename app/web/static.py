@@ -3,15 +3,15 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 import attrs
 
 from ...persist.errors import PerdureError
 from ...persist.persistent import persistent
+from ..registry import Registry
 from .errors import HTTPError
 from .filecache import Entry, FileCache, Signature, signature
 from .filereply import read_reply
@@ -20,16 +20,24 @@ from .listing import listing_page, row
 from .mime import content_type, extension_of
 from .resource import Rendered, Resource, ResourceError
 from .response import Response
+from .script import ResourceScript
 
 if TYPE_CHECKING:
     from .request import Request
 
-DEFAULT_PROCESSORS: Final[Mapping[str, str]] = MappingProxyType(
-    {".rpy": "perdure.app.web.script.ResourceScript"}
-)
+T = TypeVar("T")
+
+Processor = Callable[[str, Registry], object]
+"""Called with the path of a file and the application's registry; gives a resource.
+
+A class or a function of a module: a snapshot names it, and only whoever may load it gets it.
+"""
+
+DEFAULT_PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType({".rpy": ResourceScript})
 """What runs scripts, for those who want scripts run: a `File` runs none by itself."""
 
 _NO_TYPES: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType({})
 
 
 @attrs.define(str=False)
@@ -45,7 +53,7 @@ class StaticError(PerdureError):
         return f"{self.setting} {self.value!r}: {self.reason}"
 
 
-@persistent(transient=("_cache", "_folder", "_processed", "_processors"))
+@persistent(transient=("_cache", "_folder", "_processed"))
 class File(Resource):
     """A folder, or a single file, and everything below it.
 
@@ -56,23 +64,21 @@ class File(Resource):
     - `content_types`: types by extension (``.ext``) that differ from the usual ones;
     - `ignored_extensions`: ``/page`` is answered with ``page.EXT``, for the first of these for which
       there is one; ``*`` is any;
-    - `processors`: by extension, the dotted name of what answers for such files: it is called
-      with the path of a file and the application's registry when the file is first asked for, and
-      when it has changed, and returns a resource. As long as there are any, Python modules and
-      what looks like a copy of a script are not served;
+    - `processors`: by extension, the `Processor` that answers for such files; asked when a file is
+      first asked for, and when it has changed. As long as there are any, Python modules and what
+      looks like a copy of a script are not served;
     - `follow_links_out`: symbolic links may lead out of the folder;
     - `dot_files`: files and folders whose name begins with a dot are served;
     - `listing`: a folder without index is listed; if not it is answered 403.
 
-    A snapshot holds what differs from the defaults, and processors by name; nothing that is read from
-    the disk.
+    A snapshot holds what differs from the defaults, and nothing that is read from the disk.
     """
 
     index_names: Sequence[str] = ("index", "index.html", "index.htm", "index.rpy")
     default_type: str = "application/octet-stream"
     content_types: Mapping[str, str] = _NO_TYPES
     ignored_extensions: Sequence[str] = ()
-    processors: Mapping[str, str] = _NO_TYPES
+    processors: Mapping[str, Processor] = _NO_PROCESSORS
     follow_links_out: bool = False
     dot_files: bool = False
     listing: bool = True
@@ -80,7 +86,6 @@ class File(Resource):
     _cache: FileCache | None = None
     _folder: Folder | None = None
     _processed: dict[str, tuple[Signature, Resource]] | None = None
-    _processors: dict[str, Callable[[str, Any], object]] | None = None
 
     def __init__(
         self,
@@ -90,7 +95,7 @@ class File(Resource):
         default_type: str = default_type,
         content_types: Mapping[str, str] = content_types,
         ignored_extensions: Sequence[str] = ignored_extensions,
-        processors: Mapping[str, str] = processors,
+        processors: Mapping[str, Processor] = processors,
         follow_links_out: bool = follow_links_out,
         dot_files: bool = dot_files,
         listing: bool = listing,
@@ -104,7 +109,7 @@ class File(Resource):
                 _dotted("ignored_extensions", extension)
                 for extension in _texts("ignored_extensions", ignored_extensions)
             ),
-            "processors": _by_extension("processors", processors),
+            "processors": _callables(_by_extension("processors", processors)),
             "follow_links_out": follow_links_out,
             "dot_files": dot_files,
             "listing": listing,
@@ -114,13 +119,11 @@ class File(Resource):
                 setattr(self, name, value)
 
     def check(self) -> None:
-        """Raises `StaticError` if there is nothing at `path`, or a processor cannot be imported."""
+        """Raises `StaticError` if there is nothing at `path`."""
         if not os.path.exists(self.path):
             raise StaticError(
                 "path", self.path, "there is no such file or folder; put it back, or build anew"
             )
-        for extension in self.processors:
-            self._processor(extension)
 
     def get_child(self, segment: str, request: "Request") -> Resource:
         postpath = request.postpath
@@ -190,30 +193,13 @@ class File(Resource):
         if kept is not None and kept[0] == present:
             return kept[1]
         extension = extension_of(found.real)
-        made = self._processor(extension)(found.real, request.registry)
+        made = self.processors[extension](found.real, request.registry)
         if not isinstance(made, Resource):
             raise ResourceError(
                 self, f"the processor of {extension} returned {made!r}, not a Resource"
             )
         self._processed[found.real] = present, made
         return made
-
-    def _processor(self, extension: str) -> Callable[[str, Any], object]:
-        if self._processors is None:
-            self._processors = {}
-        processor = self._processors.get(extension)
-        if processor is None:
-            name = self.processors[extension]
-            module, _, attribute = name.rpartition(".")
-            try:
-                processor = getattr(import_module(module or attribute), attribute)
-            except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
-                raise StaticError("processor", f"{extension}={name}", reason) from error
-            if not callable(processor):
-                raise StaticError("processor", f"{extension}={name}", "it cannot be called")
-            self._processors[extension] = processor
-        return processor
 
 
 class _SlashRedirect(Resource):
@@ -259,8 +245,15 @@ class _Listing(Resource):
         return listing_page(path, rows, has_parent=not self.is_top)
 
 
-def _by_extension(setting: str, given: Mapping[str, str]) -> dict[str, str]:
+def _by_extension(setting: str, given: Mapping[str, T]) -> dict[str, T]:
     return {_dotted(setting, extension).lower(): value for extension, value in given.items()}
+
+
+def _callables(processors: dict[str, Processor]) -> dict[str, Processor]:
+    for extension, processor in processors.items():
+        if not callable(processor):
+            raise StaticError("processors", extension, f"{processor!r} cannot be called")
+    return processors
 
 
 def _dotted(setting: str, extension: str) -> str:

@@ -11,6 +11,7 @@ from ..kind import BuildError, Kind
 if TYPE_CHECKING:
     from ...app.service import Service
     from ...app.web.resource import Resource
+    from ...app.web.static import Processor
 
 DEFAULT_LISTEN = "tcp:8080:interface=127.0.0.1"
 
@@ -84,12 +85,11 @@ def _instance(name: str) -> "Resource":
     return resource
 
 
-def _processor(text: str) -> tuple[str, str]:
+def _processor(text: str) -> "tuple[str, Processor]":
     extension, equals, name = text.partition("=")
     if not (extension.startswith(".") and len(extension) > 1 and equals and name):
         raise BuildError(f"--processor {text}: expected .EXTENSION=module.Class")
-    _imported(name, "--processor")
-    return extension, name
+    return extension, _imported(name, "--processor")
 
 
 def _header(text: str) -> tuple[str, str]:
