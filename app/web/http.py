@@ -16,6 +16,9 @@ from .request import Request
 from .site import Site
 
 _SWEEP: Final = 1.0
+_GRACE: Final = 5.0
+"""For what a cancelled render still does in its ``finally``."""
+
 _BACKLOG: Final = 1024
 _REMEMBERED_HEADS: Final = 512
 _REMEMBERED_SIZE: Final = 2048
@@ -79,9 +82,10 @@ class HTTPServer:
         try:
             await asyncio.wait_for(self._empty(), seconds)
         except TimeoutError:
-            tasks = [channel.cut() for channel in tuple(self.connections)]
+            tasks = [task for channel in tuple(self.connections) if (task := channel.cut())]
             await self._empty()
-            await asyncio.gather(*filter(None, tasks), return_exceptions=True)
+            if tasks:
+                await asyncio.wait(tasks, timeout=_GRACE)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

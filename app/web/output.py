@@ -170,10 +170,16 @@ class Output(asyncio.Protocol):
             drained.set_result(None)
 
     async def drained(self) -> None:
-        """Returns when the client has taken so much that more may be sent."""
+        """Returns when the client has taken so much that more may be sent.
+
+        Always lets others have a turn: a source that never waits would otherwise hold the loop, and
+        not even notice that its client has gone.
+        """
         if self._blocked:
             self._drained = self._server.loop.create_future()
             await self._drained
+        else:
+            await asyncio.sleep(0)
 
     async def flushed(self) -> None:
         """Returns when nothing is left in the transport's buffer."""

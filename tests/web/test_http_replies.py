@@ -6,13 +6,18 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 
+import attrs
 import pytest
+import uvloop
 
 from perdure.app.web.errors import HTTPError, error_page
 from perdure.app.web.request import Request
 from perdure.app.web.resource import ErrorPage, Rendered, Resource
 from perdure.app.web.response import PreparedResponse, Response
 from perdure.app.web.site import Site
+from perdure.persist.capture import capture
+from perdure.persist.restore import restore
+from perdure.persist.trust import Policy
 
 from .conftest import Serve, Served
 
@@ -421,7 +426,10 @@ def test_the_task_of_a_client_that_goes_is_cancelled(serve: Serve) -> None:
     assert closed == [True]
 
 
-def test_a_stream_to_a_client_that_goes_is_closed(serve: Serve) -> None:
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_stream_to_a_client_that_goes_is_closed(
+    serve: Serve, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
     ended = threading.Event()
 
     async def endless() -> AsyncIterator[bytes]:
@@ -431,11 +439,30 @@ def test_a_stream_to_a_client_that_goes_is_closed(serve: Serve) -> None:
         finally:
             ended.set()
 
-    served = serve(Page(lambda request: endless()))
+    served = serve(Page(lambda request: endless()), loop_factory=loop_factory)
     with served.connect() as client:
         client.send(request())
         assert client.until(b"xxx")
     assert ended.wait(TIMEOUT)
+
+
+def test_a_stream_that_never_waits_does_not_hold_up_others(serve: Serve) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 1000
+
+    root = Resource()
+    root.put_child("endless", Page(lambda request: endless()))
+    root.put_child("short", Page(lambda request: "short"))
+    served = serve(root)
+    with served.connect() as client:
+        client.send(request("/endless"))
+        reader = threading.Thread(target=client.rest)
+        reader.start()
+        for _ in range(20):
+            assert served.get("/short").body == b"short"
+        served.call(lambda: [channel.abort() for channel in served.server.connections])
+        reader.join(TIMEOUT)
 
 
 def test_a_slow_client_slows_the_stream(serve: Serve) -> None:
@@ -575,6 +602,18 @@ def test_children_of_one_resource_are_not_those_of_another() -> None:
 
     assert dict(first.children) == {"a": second}
     assert not second.children
+
+
+def test_a_site_can_be_saved_and_restored_whole() -> None:
+    root = Greeting()
+    root.put_child("a", ErrorPage(404))
+    site = Site(root, log="web.log", headers=[("X", "y")], display_tracebacks=True)
+    restored = restore(capture(site).stream, Policy.everything())
+
+    assert isinstance(restored, Site)
+    assert isinstance(restored.resource, Greeting)
+    assert list(restored.resource.children) == ["a"]
+    assert attrs.evolve(restored, resource=root) == site
 
 
 def test_a_site_checks_each_resource_once_even_in_circles() -> None:
