@@ -1,6 +1,7 @@
 """The order of things in one run of an application: bind, settle, start, serve, save, stop."""
 
 import asyncio
+import functools
 import logging
 import os
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from ..persist.errors import PerdureError
 from .application import Application
 
 _log = logging.getLogger(__name__)
+
+_WORTH_A_WORD = 0.3
+"""Seconds of waiting after which somebody at a terminal wonders."""
 
 
 @attrs.define
@@ -105,11 +109,20 @@ class Lifecycle:
         """Stop accepting work, and wait for what there is: until the deadline, or until forced."""
         quiet = asyncio.create_task(self.application.services.quiesce())
         forced = asyncio.create_task(self._forced.wait())
-        await asyncio.wait(
-            {quiet, forced}, timeout=self.patience, return_when=asyncio.FIRST_COMPLETED
+        either = functools.partial(
+            asyncio.wait, {quiet, forced}, return_when=asyncio.FIRST_COMPLETED
         )
+        done, _ = await either(timeout=_WORTH_A_WORD)
+        name = self.application.name
+        if not done:
+            _log.warning(
+                "%s waits up to %g s for work in progress (interrupt: no longer)",
+                name,
+                self.patience,
+            )
+            await either(timeout=self.patience)
         if not quiet.done():
-            _log.warning("stopping without waiting for work still in progress")
+            _log.warning("%s stops without waiting for work still in progress", name)
         for task in (quiet, forced):
             task.cancel()
         for outcome in await asyncio.gather(quiet, forced, return_exceptions=True):
