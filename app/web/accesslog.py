@@ -38,8 +38,8 @@ def escaped(text: str) -> str:
 class AccessLog:
     """One line a reply, written in batches: after half a second, or when many have gathered.
 
-    A line that cannot be written is lost and the loss reported; no reply waits for the log or fails with
-    it. Lines that wait are written by `flush` and `close`.
+    A line that cannot be written is lost and the loss reported; no reply waits for the log or fails
+    with it. Lines that wait are written by `flush` and `close`.
     """
 
     def __init__(self, path: str, loop: asyncio.AbstractEventLoop) -> None:

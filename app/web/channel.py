@@ -38,6 +38,8 @@ class HTTPChannel(Rendering):
         if self._phase == SENDING:
             self._ended = True
             return not self._secure
+        while self._phase == IDLE and self._input and not self._blocked:
+            self._continue()
         self._give_up()
         self._phase = CLOSING
         return False
@@ -201,7 +203,10 @@ class HTTPChannel(Rendering):
         elif self._phase == REST:
             self._body = None
             self._phase = IDLE
-            self._take(rest)
+            if self._server.draining:
+                self.close()
+            else:
+                self._take(rest)
         else:
             self._input = rest
 

@@ -15,7 +15,7 @@ _PAGE: Final = """\
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 4rem auto; padding: 0 1rem }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 4rem auto }}
 h1 {{ font-size: 1.4rem }}
 pre {{ overflow-x: auto; padding: 1rem; background: #8881 }}
 </style>

@@ -1,8 +1,8 @@
 """The head of a request: request line and header fields, read strictly.
 
-llhttp is the judge of grammar (through httptools, without a Python call a field); what it leaves to the
-server is decided here: RFC 9112, 3.2 (one Host, forms of the target), 6.1 (no Transfer-Encoding in
-HTTP/1.0, none but ``chunked``), and how many fields there may be.
+llhttp is the judge of grammar (through httptools, without a Python call a field); what it leaves to
+the server is decided here: RFC 9112, 3.2 (one Host, forms of the target), 6.1 (no Transfer-Encoding
+in HTTP/1.0, none but ``chunked``), and how many fields there may be.
 """
 
 import re

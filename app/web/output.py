@@ -129,6 +129,7 @@ class Output(asyncio.Protocol):
     def finish(self, request: Request, status: int, sent: int, keeps: bool) -> None:
         """The reply to `request` has left; `sent` bytes of it were body."""
         server = self._server
+        keeps = keeps and not server.draining
         if server.log is not None:
             server.note(request, status, sent)
         self._request = None
@@ -147,11 +148,13 @@ class Output(asyncio.Protocol):
 
     def break_off(self, request: Request, status: int, sent: int) -> None:
         """Cuts the connection, so that nobody takes the part of a reply that left for the whole."""
+        if self._request is not request:
+            return  # the client has gone before
         self._server.note(request, status, sent)
         self._request = None
         request.close()
         sock = self.transport.get_extra_info("socket")
-        if sock is not None and sock.family != socket.AF_UNIX:
+        if sock.family != socket.AF_UNIX and not self.transport.is_closing():
             # A body that ends with the connection is told from a cut one only by a reset.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CUT)
         self.abort()
@@ -204,9 +207,10 @@ class Output(asyncio.Protocol):
         if self._corked is not None:
             self.uncork()
         self._since = self._server.now
-        if linger and not self._secure:
+        if linger:
             self._phase = LINGER
-            self.transport.write_eof()
+            if not self._secure:
+                self.transport.write_eof()
             if not self._reading:
                 self._reading = True
                 self.transport.resume_reading()

@@ -39,13 +39,14 @@ class Rendering(Output):
         raise NotImplementedError
 
     def answer(self, request: Request) -> None:
+        """Answers `request`, or starts the task that will."""
         self._request = request
         self._phase = BUSY
         resource: Resource | None = None
         try:
             resource = resource_for(self._server.site.resource, request)
             self._deliver(request, resource, resource.render(request))
-        except Exception as error:  # noqa: BLE001 - whatever a resource raises, its client is answered
+        except Exception as error:  # noqa: BLE001 - users' code raises anything
             self._fail(request, resource, error)
 
     def _deliver(self, request: Request, resource: Resource | None, rendered: Rendered) -> None:
@@ -95,14 +96,14 @@ class Rendering(Output):
                 rendered = Response(cast("AsyncIterable[str | bytes]", rendered))
             if isinstance(rendered, Response) and hasattr(type(rendered.body), "__aiter__"):
                 await send_stream(self, request, rendered)
-            else:
+            elif self._request is request:
                 self._deliver(request, resource, rendered)
         except asyncio.CancelledError as error:
             # If it is not the channel that cancelled, a resource failed: its client must not wait.
             if self._request is request:
                 self._fail(request, resource, error)
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a resource raises, its client is answered
+        except Exception as error:  # noqa: BLE001 - users' code raises anything
             if self._request is request:
                 self._fail(request, resource, error)
         finally:
@@ -132,7 +133,7 @@ class Rendering(Output):
             self.uncork()
             try:
                 sender = None if self._secure else FileSender(self, body)
-                if sender is not None and sender.push():
+                if sender is not None and sender.begin():
                     body.close()
                     self.finish(request, response.status, body.length, keeps)
                     return
@@ -154,7 +155,8 @@ class Rendering(Output):
         """The task of a file that the client does not take at once."""
         try:
             await (copy_file(self, body) if sender is None else sender.run())
-            self.finish(request, response.status, body.length, keeps)
+            if self._request is request:
+                self.finish(request, response.status, body.length, keeps)
         except (OSError, PerdureError) as error:
             self._break_off_file(request, response, body, error)
         finally:
@@ -165,6 +167,8 @@ class Rendering(Output):
         self, request: Request, response: Response, body: FileBody, error: Exception
     ) -> None:
         body.close()
+        if self._request is not request:
+            return
         if not isinstance(error, ConnectionError):
             line = request.head.line.decode("latin-1")
             _report.error("%s from %s broke off: %s", line, request.client, error)

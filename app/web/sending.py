@@ -62,19 +62,29 @@ class FileSender:
     loop refuses a second watcher on a descriptor it watches already.
     """
 
-    __slots__ = ("_body", "_channel", "_done", "_parts", "_socket")
+    __slots__ = ("_body", "_channel", "_own", "_parts", "_socket")
 
     def __init__(self, channel: "Output", body: FileBody) -> None:
         self._channel = channel
         self._body = body
         self._parts = list(reversed(body.parts))
         self._socket: int = channel.transport.get_extra_info("socket").fileno()
-        self._done: asyncio.Future[None] | None = None
+        self._own = -1
+
+    def begin(self) -> bool:
+        """Sends what the socket takes at once; True when that was all. Raises `OSError`."""
+        if self.push():
+            return True
+        # Now, while the transport is sure to be open: later its number may be another's.
+        self._socket = self._own = os.dup(self._socket)
+        return False
 
     def push(self) -> bool:
         """Sends what the socket takes now; True when all has left. Raises `OSError`."""
         transport = self._channel.transport
         parts = self._parts
+        if transport.is_closing():
+            raise ConnectionResetError
         while parts:
             if transport.get_write_buffer_size():
                 return False
@@ -100,17 +110,27 @@ class FileSender:
         return True
 
     async def run(self) -> None:
-        """Sends the rest, as fast as the client takes it."""
-        await self._channel.flushed()
+        """Sends the rest, as fast as the client takes it; after `begin`."""
         loop = asyncio.get_running_loop()
-        self._done = loop.create_future()
-        watched = os.dup(self._socket)
-        loop.add_writer(watched, self._step, self._done)
         try:
-            await self._done
+            await self._channel.flushed()
+            done = loop.create_future()
+            loop.add_writer(self._own, self._step, done)
+            try:
+                await done
+            finally:
+                loop.remove_writer(self._own)
         finally:
-            loop.remove_writer(watched)
-            os.close(watched)
+            self.close()
+
+    def close(self) -> None:
+        """Gives the duplicate of the socket back; a second time does nothing."""
+        own, self._own = self._own, -1
+        if own >= 0:
+            os.close(own)
+
+    def __del__(self) -> None:
+        self.close()
 
     def _step(self, done: "asyncio.Future[None]") -> None:
         if done.done():

@@ -1,11 +1,14 @@
 """Slow, idle, stubborn and numerous clients; and how the server comes to its end."""
 
 import asyncio
+import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
@@ -311,9 +314,7 @@ def test_a_client_that_half_closes_gets_what_was_ready(serve: Serve) -> None:
         assert client.closed()
 
 
-def test_a_client_that_half_closes_gets_the_file_it_asked_for(
-    serve: Serve, tmp_path: "object"
-) -> None:
+def test_a_client_that_half_closes_gets_the_file_it_asked_for(serve: Serve, tmp_path: Path) -> None:
     path = f"{tmp_path}/file"
     with open(path, "wb") as file:
         file.truncate(20_000_000)
@@ -323,3 +324,81 @@ def test_a_client_that_half_closes_gets_the_file_it_asked_for(
         client.socket.shutdown(socket.SHUT_WR)
         assert len(client.reply().body) == 20_000_000
         assert client.closed()
+
+
+def test_a_client_that_half_closes_gets_all_that_it_pipelined(serve: Serve) -> None:
+    served = serve(Page())
+    with served.connect() as client:
+        client.send(GET * 500)
+        client.socket.shutdown(socket.SHUT_WR)
+        for _ in range(500):
+            assert client.reply().body == b"hello"
+        assert client.closed()
+
+
+def test_draining_closes_connections_whose_reply_had_begun(serve: Serve) -> None:
+    go, started = threading.Event(), threading.Event()
+
+    async def stream() -> AsyncIterator[str]:
+        yield "begun "
+        started.set()
+        while not go.is_set():
+            await asyncio.sleep(0.001)
+        yield "done"
+
+    served = serve(Page(lambda request: stream()))
+    with served.connect() as client:
+        client.send(GET)
+        assert started.wait(TIMEOUT)
+        end = draining(served, None)
+        go.set()
+        assert client.reply().body == b"begun done"
+        assert client.closed()
+        end.result(TIMEOUT)
+
+
+def test_draining_closes_connections_that_rest(serve: Serve) -> None:
+    served = serve(Page())
+    with served.connect() as client:
+        assert (
+            client.ask(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabc").status == 200
+        )
+        end = draining(served, None)
+        client.send(b"de")
+        assert client.closed()
+        end.result(TIMEOUT)
+
+
+def test_a_refused_client_hears_of_it_over_tls(
+    serve: Serve, tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    served = serve(Page(), ssl_context=tls[0], limits=Limits(body=1000))
+    with served.connect() as client:
+        client.socket = tls[1].wrap_socket(client.socket, server_hostname="localhost")
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n")
+        client.send(b"x" * 500_000)
+        assert client.reply().status == 413
+        served.later(6)
+        served.arrive(lambda: not served.server.connections)
+
+
+def test_a_render_that_outlives_its_client_is_noted_once(serve: Serve, tmp_path: Path) -> None:
+    started, ended = threading.Event(), threading.Event()
+
+    async def stubborn(request: Request) -> str:
+        started.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        ended.set()
+        return "too late"
+
+    served = serve(Page(stubborn), log=str(tmp_path / "log"))
+    with served.connect() as client:
+        client.send(GET)
+        assert started.wait(TIMEOUT)
+    assert ended.wait(TIMEOUT)
+    served.arrive(lambda: not served.server.connections)
+    log = served.server.log
+    assert log is not None
+    served.call(log.flush)
+    assert (tmp_path / "log").read_text().count("\n") == 1
