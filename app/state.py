@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import attrs
 
@@ -16,25 +16,43 @@ from ..persist import modules, snapshot
 from ..persist.capture import capture
 from ..persist.culprit import CaptureError
 from ..persist.errors import PerdureError
+from ..persist.passport import Passport
 from ..persist.restore import restore
 from ..persist.snapshot import Snapshot
 from ..persist.store import FolderStore
-from ..persist.trust import Signer
+from ..persist.trust import Policy, Signer
 from .application import Application
+from .collection import ServiceCollection
 from .registry import Registry
 from .web import scriptmodule
 
 
 @attrs.define
-class NotAnApplicationError(PerdureError):
-    """A sound snapshot, but of something else."""
+class ContentError(PerdureError):
+    """A sound snapshot, but of something else than was `expected`."""
 
     exit_status: ClassVar[int] = os.EX_DATAERR
     path: Path
     found: str
+    expected: str
 
     def __str__(self) -> str:
-        return f"{self.path}: holds {self.found}, not an application; build one with mkapp"
+        return f"{self.path}: holds {self.found}, expected was {self.expected}; name another file"
+
+
+@attrs.define
+class OwnerError(PerdureError):
+    """A snapshot has this user's signature, but is a file of another user's."""
+
+    exit_status: ClassVar[int] = os.EX_NOPERM
+    path: Path
+    owner: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: belongs to user {self.owner}, and this is user {os.geteuid()}, who may "
+            "not trust it; chown it, or run the blueprint, which takes it as the user it runs as"
+        )
 
 
 @attrs.define
@@ -82,6 +100,21 @@ class LeftOutError(PerdureError):
 
 
 @attrs.frozen
+class Loaded:
+    """An application, the snapshot that held it, and whether that is this user's own work."""
+
+    application: Application
+    own: bool
+    path: Path
+    snapshot: Snapshot
+
+    @property
+    def passport(self) -> Passport:
+        """The header of the snapshot."""
+        return self.snapshot.passport
+
+
+@attrs.frozen
 class Loader:
     """How the snapshots of a run are opened: whose classes, and where modules are found."""
 
@@ -89,20 +122,27 @@ class Loader:
     trusted: Sequence[str] = ()
     folders: Sequence[str] = ()
 
-    def load(self, path: Path) -> tuple[Application, Snapshot]:
+    def load(self, path: Path) -> Loaded:
         """Read, verify and restore the application in `path`.
 
-        Raises SnapshotError, TrustError, RestoreError or NotAnApplicationError.
+        Raises SnapshotError, TrustError, RestoreError, ContentError or OwnerError.
         """
+        before = _owner_of(path)
         found = snapshot.read(path)
-        folders = [*self.folders, *found.folders(self.signer)]
+        own = found.is_signed_by(self.signer)
+        # Who serves as another user keeps the key in memory. So what that other user wrote is
+        # theirs, whatever its signature: root must not run it.
+        if own and (before != _owner_of(path) or before[0] not in (0, os.geteuid())):
+            raise OwnerError(path, before[0])
+        folders = _merged(self.folders, found.folders(self.signer))
         modules.add_folders(folders)
         scriptmodule.install()
         application = restore(found.stream, found.policy(self.signer, self.trusted))
         if not isinstance(application, Application):
-            raise NotAnApplicationError(path, f"an object of {type(application).__name__}")
-        application.paths = _merged(folders, application.paths)
-        return application, found
+            kind = type(application).__name__
+            raise ContentError(path, f"an object of {kind}", "an application")
+        application.paths = _merged(folders, application.paths if own else ())
+        return Loaded(application, own, path, found)
 
 
 @attrs.frozen
@@ -110,45 +150,75 @@ class Beginning:
     """What a run begins with. `state` is the file its state came from, None for none."""
 
     application: Application
+    own: bool
+    """Whether all of it is this user's work: only then what becomes of it is signed."""
     state: Path | None
     origin: str | None
     sentence: str
     """Which state was taken, for a person."""
+    services: bytes | None
+    """The services as they began, to fall back to; None if they cannot be saved."""
 
 
 def begin(
-    blueprint: Application,
-    built: Snapshot | None,
-    path: Path | None,
+    application: Application,
+    built: Loaded | None,
     store: FolderStore,
     loader: Loader,
     *,
     fresh: bool = False,
 ) -> Beginning:
-    """`blueprint` with the newest state in `store`.
+    """`application` with the newest state in `store`.
 
-    `built` and `path` are the snapshot it was restored from, if it was; one that holds
-    state itself is resumed as it is. Raises StateError: a state that cannot be read is never
-    passed over in silence. With `fresh` it is passed over, and left where it is; FreshError is raised
-    when there is no blueprint to start from without it.
+    `built` is where it came from, None when it was made on the spot; what holds state itself is
+    resumed as it is.
+
+    Call it as the user the server runs as: that user's processes may have written the state.
+    Raises StateError: a state that cannot be read is never passed over in silence. With `fresh` it
+    is passed over, and left where it is; FreshError is raised when there is no blueprint to start
+    from without it.
     """
     if built is not None and built.passport.holds == "state":
         if fresh:
-            raise FreshError(built.passport.application)
-        sentence = f"resumes {path}, written {built.passport.written}"
-        return Beginning(blueprint, path, built.digest.hex(), sentence)
-    origin = built.digest.hex() if built else None
+            raise FreshError(application.name)
+        return _beginning(application, built.own, built, "resumes")
+    own = built is None or built.own
     newest = None if fresh else store.newest()
     if newest is None:
-        return Beginning(blueprint, None, origin, "starts without earlier state")
+        return _beginning(application, own, None, "starts without earlier state")
     try:
-        state, found = loader.load(newest)
+        state = loader.load(newest)
+        found = state.passport
+        if found.holds != "state" or found.application != application.name:
+            raise ContentError(
+                newest, f"a {found.holds} of {found.application}", f"state of {application.name}"
+            )
     except PerdureError as error:
         raise StateError(newest, store.generations_folder, error) from error
-    blueprint.registry.adopt(state.registry)
-    blueprint.paths = _merged(blueprint.paths, state.paths)
-    sentence = f"takes the state of {newest}, written {found.passport.written}"
-    return Beginning(blueprint, newest, found.digest.hex(), sentence)
+    application.registry.adopt(state.application.registry)
+    application.paths = _merged(application.paths, state.application.paths)
+    return _beginning(application, own and state.own, state, "takes the state of")
+
+
+def _beginning(application: Application, own: bool, state: Loaded | None, words: str) -> Beginning:
+    try:
+        services = capture(application.services).stream
+    except CaptureError:
+        services = None
+    if state is None:
+        return Beginning(application, own, None, None, words, services)
+    sentence = f"{words} {state.path}, written {state.passport.written}"
+    origin = state.snapshot.digest.hex()
+    return Beginning(application, own, state.path, origin, sentence, services)
+
+
+def _owner_of(path: Path) -> tuple[int, int, int]:
+    """Whose file it is; the rest tells whether it was changed or replaced meanwhile."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (-1, 0, 0)
+    return (status.st_uid, status.st_ino, status.st_ctime_ns)
 
 
 def keep(beginning: Beginning, store: FolderStore, loader: Loader) -> Path:
@@ -178,20 +248,23 @@ def _save(
     application: Application, beginning: Beginning, store: FolderStore, loader: Loader
 ) -> Path:
     return store.save(
-        application, paths=application.paths, origin=beginning.origin, signer=loader.signer
+        application,
+        paths=application.paths,
+        origin=beginning.origin,
+        signer=loader.signer if beginning.own else None,
     )
 
 
 def _savable(beginning: Beginning, loader: Loader) -> tuple[Application, tuple[CaptureError, ...]]:
     """As much of the application as can be saved, and what stood in the way of the rest."""
-    application, former = beginning.application, None
+    application = beginning.application
+    earlier: dict[str, object] = {}
     if beginning.state is not None:
         with suppress(PerdureError):
-            former = loader.load(beginning.state)[0]
+            earlier = dict(loader.load(beginning.state).application.registry.items())
     causes: list[CaptureError] = []
     registry = Registry()
     registry.adopt(application.registry)
-    earlier = dict(former.registry.items()) if former else {}
     for key, component in application.registry.items():
         try:
             capture(component, name=f"application.registry[{key}]")
@@ -203,9 +276,10 @@ def _savable(beginning: Beginning, loader: Loader) -> tuple[Application, tuple[C
         capture(services, name="application.services")
     except CaptureError as error:
         causes.append(error)
-        if former is None:
-            raise
-        services = former.services
+        services = ServiceCollection()
+        if beginning.services is not None:
+            # Captured by this very process: there is nobody to distrust.
+            services = cast(ServiceCollection, restore(beginning.services, Policy.everything()))
     return attrs.evolve(application, registry=registry, services=services), tuple(causes)
 
 

@@ -49,6 +49,7 @@ class Basis:
     """What a kind is added to: a new application, or one that a snapshot holds."""
 
     application: Application
+    own: bool = True
     holds: Holds = "blueprint"
     origin: str | None = None
 
@@ -58,17 +59,23 @@ def basis(append: Path | None, target: Path, signer: Signer, trusted: Sequence[s
 
     Raises TargetError when writing `target` would cost somebody's state.
     """
+    name = target.name.removesuffix(SUFFIX)
     if append is not None and append.exists():
         if append != target:
             _check_target(target)
-        application, found = Loader(signer, trusted).load(append)
-        return Basis(application, found.passport.holds, found.digest.hex())
+        found = Loader(signer, trusted).load(append)
+        found.application.name = name if target != append else found.application.name
+        return Basis(
+            found.application, found.own, found.passport.holds, found.snapshot.digest.hex()
+        )
     _check_target(target)
-    return Basis(Application(target.name.removesuffix(SUFFIX)))
+    return Basis(Application(name))
 
 
 def _check_target(target: Path) -> None:
-    """A file that is not a blueprint of ours is not replaced by one."""
+    """A file that is not a blueprint of ours is not replaced by one, nor taken for state later."""
+    if target.name.removesuffix(SUFFIX).endswith("-shutdown"):
+        raise TargetError(target, "is what a saved state is called")
     if not target.exists():
         return
     try:

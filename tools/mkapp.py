@@ -79,6 +79,6 @@ def _write(choice: Choice, **options: Any) -> None:
         holds=basis.holds,
         paths=application.paths,
         origin=basis.origin,
-        signer=signer,
+        signer=signer if basis.own else None,
     )
     click.echo(f"{target}: a {choice.name} application; run it with: rundaemon -f {target}")

@@ -1,5 +1,7 @@
 """``rundaemon``: run an application from its snapshot, and save its state when it stops."""
 
+import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ OPTIONS = [
     click.Option(["-f", "--file"], type=_FILE, help="Run the application in this snapshot."),
     click.Option(
         ["-y", "--python"],
-        type=_FILE,
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
         help="Run the variable 'application' of this Python file.",
     ),
     click.Option(["-n", "--nodaemon"], is_flag=True, default=False, help="Stay in the foreground."),
@@ -103,7 +105,12 @@ COMMAND = KindGroup(
 
 def main() -> None:
     """The command ``rundaemon``."""
-    sys.exit(run(COMMAND, "rundaemon"))
+    status = run(COMMAND, "rundaemon")
+    logging.shutdown()
+    sys.stdout.flush()
+    # Threads that scripts have started must not keep a server that has saved its state; nor is
+    # there any use in taking gigabytes of objects apart.
+    os._exit(status)
 
 
 @COMMAND.result_callback()
@@ -122,7 +129,7 @@ def _run(choice: Choice | None, **options: Any) -> int:
     pipe = detach("rundaemon")
     try:
         return server.run(pipe.announce)
-    except Exception as error:  # noqa: BLE001 the parent waits for word of any end
+    except BaseException as error:  # noqa: BLE001 the parent waits for word of any end
         pipe.announce(status_of(error), sentence(error))
         return status_of(error)
 

@@ -16,12 +16,11 @@ from ..app.application import Application
 from ..app.lifecycle import Lifecycle
 from ..app.logfile import rotate_all
 from ..app.privileges import Identity
-from ..app.state import Beginning, Loader, begin, keep
-from ..persist.snapshot import Snapshot
-from ..persist.store import FolderStore
+from ..app.state import Beginning, Loaded, Loader, begin, keep
+from ..persist.store import GENERATIONS, FolderStore
 from ..persist.trust import Signer
 from . import building, logs, root
-from .command import Choice, sentence
+from .command import Choice, report, sentence
 from .daemon import Announce
 from .pidfile import PidFile
 from .systemd import Supervisor
@@ -63,6 +62,8 @@ class Server:
         folders = [str(folder) for folder in self.pythonpath]
         loader = Loader(Signer.of_user(), self.trust, folders)
         application, built = self._blueprint(loader)
+        if built and not built.own:
+            _log.warning("%s is not this user's work; it may do what --trust allows", built.path)
         process = application.process = building.overridden(
             application.process, uid=self.uid, gid=self.gid, umask=self.umask
         )
@@ -70,28 +71,33 @@ class Server:
             os.umask(0o077 if process.umask is None else process.umask)
         log = "-" if self._on_terminal else self.logfile or f"{application.name}.log"
         logs.start(log, debug=self.debug)
-        folder = self.statedir or (self.file.parent if self.file else self.rundir)
-        store = FolderStore(folder, application.name)
+        store = FolderStore(self._state_folder(application.name), application.name)
         identity = privileges.resolve(process)
         privileges.check_as(identity, store.check_writable)
         pidfile = self.pidfile or self.rundir / f"{application.name}.pid"
         with ExitStack() as held:
             held.enter_context(store.lock())
             held.enter_context(PidFile(pidfile))
-            beginning = begin(application, built, self.file, store, loader, fresh=self.fresh)
-            _log.info("%s %s", application.name, beginning.sentence)
             if self.chroot:
                 store.folder = root.enter(self.chroot, store.folder)
-            return self._serve(beginning, store, loader, identity, announce)
+            return self._serve(application, built, store, loader, identity, announce)
 
     @property
     def _on_terminal(self) -> bool:
         """Whether the log is what the terminal shows: nothing need be said there twice."""
         return self.logfile == "-" or (self.nodaemon and self.logfile is None)
 
-    def _blueprint(self, loader: Loader) -> tuple[Application, Snapshot | None]:
+    def _state_folder(self, name: str) -> Path:
+        if self.statedir:
+            return self.statedir
+        folder = self.file.parent if self.file else self.rundir
+        # An older state is run from among the generations, but belongs to what is above them.
+        return folder.parent if folder.name == GENERATIONS.format(name) else folder
+
+    def _blueprint(self, loader: Loader) -> tuple[Application, Loaded | None]:
         if self.file:
-            return loader.load(self.file)
+            built = loader.load(self.file)
+            return built.application, built
         if self.python:
             return building.from_file(self.python), None
         assert self.choice is not None
@@ -99,24 +105,28 @@ class Server:
 
     def _serve(
         self,
-        beginning: Beginning,
+        application: Application,
+        built: Loaded | None,
         store: FolderStore,
         loader: Loader,
         identity: Identity,
         announce: Announce,
     ) -> int:
-        application = beginning.application
         supervisor = Supervisor.of_environment()
+        beginning: Beginning | None = None
 
         def settle() -> None:
+            nonlocal beginning
             privileges.drop(identity)
             store.check_writable()
+            beginning = begin(application, built, store, loader, fresh=self.fresh)
+            _log.info("%s %s", application.name, beginning.sentence)
 
         def ready() -> None:
             line = f"{application.name} runs as process {os.getpid()}"
             if where := ", ".join(building.addresses(application.services)):
                 line = f"{line} at {where}"
-            if self.fresh and (aside := store.set_aside()):
+            if self.fresh and not self.no_save and (aside := store.set_aside()):
                 _log.info("the earlier state of %s is kept in %s", application.name, aside)
             _log.info("%s", line)
             if not self._on_terminal:
@@ -124,26 +134,31 @@ class Server:
             supervisor.tell("READY=1", f"MAINPID={os.getpid()}")
 
         def save() -> None:
-            supervisor.tell("STOPPING=1")
-            if not self.no_save:
+            if beginning and not self.no_save:
                 path = keep(beginning, store, loader)
                 _log.info("%s is saved in %s", application.name, path)
 
         lifecycle = Lifecycle(application, settle, ready, save)
-        leave = threading.Timer(_LAST_PATIENCE, os._exit, [os.EX_OK])
-        leave.daemon = True
-        try:
-            with asyncio.Runner(loop_factory=_new_loop) as runner:
+        failure: Exception | None = None
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            try:
                 runner.run(_supervised(lifecycle, supervisor))
-                # All is saved: a task that will not end must not keep the process.
-                leave.start()
-        except Exception as error:
-            if not self._on_terminal:
-                _log.error("%s", sentence(error), exc_info=error if self.debug else None)
-            raise
-        finally:
-            leave.cancel()
+            except Exception as error:  # noqa: BLE001 raised again when the loop is gone
+                failure = error
+                if not self._on_terminal:
+                    _log.error("%s", sentence(error), exc_info=error if self.debug else None)
+            # What could be saved is saved: a task that will not end must not keep the process.
+            last = threading.Timer(_LAST_PATIENCE, _leave, [failure])
+            last.daemon = True
+            last.start()
+        last.cancel()
+        if failure is not None:
+            raise failure
         return os.EX_OK
+
+
+def _leave(failure: Exception | None) -> None:
+    os._exit(report("rundaemon", failure) if failure else os.EX_OK)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -156,8 +171,13 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 async def _supervised(lifecycle: Lifecycle, supervisor: Supervisor) -> None:
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        supervisor.tell("STOPPING=1")
+        lifecycle.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lifecycle.stop)
+        loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, rotate_all)
     pulse = asyncio.create_task(_pulse(supervisor))
     try:

@@ -133,12 +133,73 @@ def test_a_state_is_never_overwritten_but_becomes_a_generation(
     assert [each.read_bytes() for each in kept] == states[:2]
 
 
-def test_without_saving_nothing_is_written(workshop: Workshop, site: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--fresh",)])
+def test_without_saving_the_state_is_left_as_it_was(
+    workshop: Workshop, site: Path, options: tuple[str, ...]
+) -> None:
     workshop.mkapp("web", "--path", site, "--port", "0")
     server = workshop.start("--no-save", "-f", "web.snap")
     server.get("counter.rpy")
     assert server.stop().status == 0
     assert "web-shutdown.snap" not in workshop.files()
+    workshop.start("-f", "web.snap").stop()
+    state = (workshop.folder / "web-shutdown.snap").read_bytes()
+    workshop.start("--no-save", *options, "-f", "web.snap").stop()
+    assert (workshop.folder / "web-shutdown.snap").read_bytes() == state
+
+
+def test_an_older_state_is_run_from_where_it_lies_and_becomes_the_newest(
+    workshop: Workshop, site: Path
+) -> None:
+    workshop.mkapp("web", "--path", site, "--port", "0")
+    for _ in range(2):
+        server = workshop.start("-f", "web.snap")
+        server.get("counter.rpy")
+        server.stop()
+    server = workshop.start("-f", "web.generations/000001.snap")
+    assert "visitor 2" in server.get("counter.rpy")
+    assert server.stop().status == 0
+    assert "visitor 3" in workshop.start("-f", "web.snap").get("counter.rpy")
+
+
+def test_a_service_that_cannot_be_saved_costs_no_state(workshop: Workshop) -> None:
+    (workshop.folder / "tally.py").write_text(
+        CONFIG.replace(
+            "tally.value += 1", "tally.value += 1; self.lock = __import__('threading').Lock()"
+        )
+    )
+    server = workshop.start("-y", "tally.py")
+    assert server.get("") == "visitor 1"
+    result = server.stop()
+    assert result.status == os.EX_DATAERR
+    assert "lock" in result.err
+    assert workshop.start("-y", "tally.py").get("") == "visitor 2"
+
+
+def test_a_task_that_will_not_end_keeps_neither_the_state_nor_the_process(
+    workshop: Workshop, site: Path
+) -> None:
+    (site / "stubborn.rpy").write_text(
+        "import asyncio, threading\n"
+        "from perdure.app.web.resource import Resource\n"
+        "class Stubborn(Resource):\n"
+        "    async def stay(self):\n"
+        "        while True:\n"
+        "            try:\n"
+        "                await asyncio.Event().wait()\n"
+        "            except asyncio.CancelledError:\n"
+        "                pass\n"
+        "    async def render_GET(self, request):\n"
+        "        tasks.append(asyncio.create_task(self.stay()))\n"
+        "        return 'begun'\n"
+        "tasks = []\n"
+        "resource = Stubborn()\n"
+    )
+    workshop.mkapp("web", "--path", site, "--port", "0")
+    server = workshop.start("-f", "web.snap")
+    assert server.get("stubborn.rpy") == "begun"
+    assert server.stop().status == 0
+    assert "web-shutdown.snap" in workshop.files()
 
 
 def test_state_and_run_files_go_where_they_are_sent(workshop: Workshop, site: Path) -> None:
@@ -274,6 +335,10 @@ def test_the_server_becomes_the_user_it_was_told_to_be(
     assert server.stop().status == 0
     saved = (state / "web-shutdown.snap").stat()
     assert (saved.st_uid, stat.S_IMODE(saved.st_mode)) == (65534, 0o600)
+    # What that user wrote may be anybody's work: root resumes it only as that user.
+    refused = workshop.run("rundaemon", "-n", "-f", state / "web-shutdown.snap")
+    assert refused.status == os.EX_NOPERM
+    assert "belongs to user 65534" in refused.err
     assert "visitor 2" in workshop.start("-f", "web.snap", "--statedir", state).get("counter.rpy")
 
 
@@ -309,6 +374,9 @@ def test_a_server_sees_only_what_is_inside_its_root(
     assert "visitor 1" in server.get("counter.rpy")
     assert server.stop().status == 0
     assert (open_folder / "caged-shutdown.snap").exists()
+    server = workshop.start(*("-y", "caged.py", "--chroot", open_folder, "--statedir", open_folder))
+    assert "visitor 2" in server.get("counter.rpy")
+    assert server.stop().status == 0
 
 
 @as_root

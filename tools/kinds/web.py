@@ -107,9 +107,11 @@ def _imported(name: str, option: str) -> Any:
         raise BuildError(f"{option} {name}: expected module.Class")
     try:
         found = resolve_name(name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
+        # The module is somebody's, and so is whatever goes wrong in it.
         raise BuildError(
-            f"{option} {name}: {error}; modules are found in this folder and by --pythonpath"
+            f"{option} {name}: {type(error).__name__}: {error}; "
+            "modules are found in this folder and by --pythonpath"
         ) from error
     if not callable(found):
         raise BuildError(f"{option} {name}: is {found!r}, which cannot be called")
