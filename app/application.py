@@ -1,7 +1,7 @@
 """An application: the root of everything that is saved and resumed."""
 
 import os
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import attrs
 
@@ -23,12 +23,18 @@ class ApplicationError(PerdureError):
         return f"application: {self.field} is {self.value!r}; {self.expected}"
 
 
+_LONGEST_NAME: Final = 100
+"""Bytes; as many as the store takes."""
+
+
 def _check_name(_application: object, _field: object, name: str) -> None:
     # The name is part of file names: web-shutdown.snap, web.lock, web.pid.
     fits = name and name.isprintable() and not name.startswith(".")
-    if not fits or "/" in name or len(os.fsencode(name)) > 200:
+    if not fits or "/" in name or len(os.fsencode(name)) > _LONGEST_NAME:
         raise ApplicationError(
-            "name", name, "say printable text up to 200 bytes, without '/' and no '.' in front"
+            "name",
+            name,
+            f"say printable text up to {_LONGEST_NAME} bytes, without '/' and no '.' in front",
         )
 
 

@@ -98,16 +98,13 @@ class Registry:
         for target, factories in other._adapters.items():
             self._adapters[target] = {**factories, **self._adapters.get(target, {})}
 
-    def find(self, key: str) -> object | None:
-        """The component of this key, as in `items`, or None; nothing is made."""
-        return self._components.get(key)
-
-    def put(self, key: str, component: object) -> None:
-        """Keep `component` under a key, as in `items`."""
-        self._components[key] = component
-
     def replace(self, key: str, component: object | None) -> None:
-        """Put `component` in place of the one at `key`, as `items` gives it; None forgets it."""
+        """Put `component` in place of the one there is at `key`, as `items` gives it.
+
+        None forgets the one that is there. Raises KeyError if there is none.
+        """
+        if key not in self._components:
+            raise KeyError(key)
         if component is None:
             del self._components[key]
         else:

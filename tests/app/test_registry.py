@@ -272,13 +272,21 @@ class AgainstADict(RuleBasedStateMachine):
         self.registry.adopt(other)
         self.model.update(theirs)
 
-    @rule()
-    def put_all_into_another_by_key(self) -> None:
-        other = Registry()
-        for key, component in self.registry.items():
-            assert self.registry.find(key) is component
-            other.put(key, component)
-        self.registry = other
+    @rule(number=st.integers(0, 9), forget=st.booleans())
+    def replace_by_key(self, number: int, forget: bool) -> None:
+        entries = list(self.registry.items())
+        if not entries:
+            with pytest.raises(KeyError):
+                self.registry.replace("nothing.Here", object())
+            return
+        number %= len(entries)
+        component = None if forget else object()
+        self.registry.replace(entries[number][0], component)
+        key = list(self.model)[number]
+        if component is None:
+            del self.model[key]
+        else:
+            self.model[key] = component
 
     @invariant()
     def the_components_are_those_of_the_model_in_order(self) -> None:
