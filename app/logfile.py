@@ -1,6 +1,8 @@
 """A text file that only grows, and can be rotated while it is written."""
 
+import errno
 import os
+import stat
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,11 +18,18 @@ KEPT = 5
 
 @attrs.define(eq=False, weakref_slot=True)
 class LogFile:
-    """Appends text to `path`; each `write` is one system call, so lines never interleave.
+    """Appends text to `path`, which is made if it does not exist.
 
-    With a `limit`, the file is rotated before it would grow over that many bytes. Raises OSError
-    from the constructor when the file cannot be opened, and from `write` when the disk refuses;
-    rotation that is not possible (a folder no longer writable) leaves the open file in use.
+    Each `write` is one system call if the disk takes it whole, so that lines of several processes
+    do not interleave; on a disk that fills up, what was taken stays and the rest is tried again.
+    With a `limit`, the file is rotated before it would grow over that many bytes. Only regular
+    files are rotated; a symbolic link stays, and what it leads to is opened again.
+
+    Raises OSError from the constructor when the file cannot be opened, and from `write` when the
+    disk refuses; rotation that is not possible (a folder no longer writable) leaves the open file
+    in use. PermissionError is raised, with the reason as its `strerror`, for a link that neither
+    root nor the user of this process made, for a snapshot, and for what is neither a file, a
+    device such as ``/dev/stdout`` nor a pipe.
     """
 
     path: Path
@@ -35,7 +44,7 @@ class LogFile:
         _open_files.add(self)
 
     def write(self, text: str) -> None:
-        """Append `text`, which should end with a newline."""
+        """Append `text`, which should end with a newline. Raises OSError."""
         data = text.encode("utf-8", "backslashreplace")
         if self.limit is not None and self._size > 0 and self._size + len(data) > self.limit:
             self.rotate()
@@ -53,6 +62,8 @@ class LogFile:
         """
         if self.before_rotation is not None:
             self.before_rotation()
+        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+            return
         with suppress(OSError):
             if self._is_in_place():
                 for number in range(KEPT - 1, 0, -1):
@@ -69,12 +80,47 @@ class LogFile:
         os.close(self._fd)
 
     def _open(self) -> None:
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        self._size = os.fstat(self._fd).st_size
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
+        if not self._is_trusted_link():
+            # Nobody can put a link there between the look and the opening.
+            flags |= os.O_NOFOLLOW
+        fd = os.open(self.path, flags, 0o640)
+        try:
+            status = os.fstat(fd)
+            mode = status.st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)):
+                raise PermissionError(errno.EPERM, "it is neither a file, a terminal nor a pipe")
+            if stat.S_ISREG(mode) and status.st_size and self._is_snapshot():
+                raise PermissionError(errno.EPERM, "it is a snapshot, not a log")
+        except BaseException:
+            os.close(fd)
+            raise
+        self._fd, self._size = fd, status.st_size
+
+    def _is_trusted_link(self) -> bool:
+        try:
+            status = os.lstat(self.path)
+        except FileNotFoundError:
+            return False
+        if not stat.S_ISLNK(status.st_mode):
+            return False
+        if status.st_uid not in (0, os.geteuid()):
+            raise PermissionError(
+                errno.EPERM, f"it is a symbolic link that belongs to user {status.st_uid}"
+            )
+        return True
+
+    def _is_snapshot(self) -> bool:
+        # Perdure's own snapshots can be read by who can write them.
+        from ..persist.snapshot import MAGIC
+
+        with suppress(OSError), open(self.path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+        return False
 
     def _is_in_place(self) -> bool:
         try:
-            there = os.stat(self.path)
+            there = os.lstat(self.path)
         except FileNotFoundError:
             return False
         ours = os.fstat(self._fd)

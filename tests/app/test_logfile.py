@@ -1,4 +1,11 @@
+"""Log files are appended to and rotated, and nothing else is written to."""
+
+import os
+import socket
+import tempfile
 from pathlib import Path
+
+import pytest
 
 from perdure.app.logfile import KEPT, LogFile, rotate_all
 
@@ -69,3 +76,62 @@ def test_every_open_file_is_rotated_at_once_and_closed_ones_are_left(tmp_path: P
     assert not (tmp_path / "c.log.1").exists()
     first.close()
     second.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_link_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
+    target, link = tmp_path / "passwd", tmp_path / "web.log"
+    target.write_text("root\n")
+    link.symlink_to(target)
+    os.chown(link, 12345, -1, follow_symlinks=False)
+    with pytest.raises(PermissionError, match="symbolic link that belongs to user 12345"):
+        LogFile(link)
+    assert target.read_text() == "root\n"
+
+
+def test_a_link_of_ones_own_is_followed_and_stays(tmp_path: Path) -> None:
+    target, link = tmp_path / "far.log", tmp_path / "web.log"
+    link.symlink_to(target)
+    log = LogFile(link, limit=4)
+    log.write("one\n")
+    log.write("two\n")
+    log.close()
+    assert link.is_symlink()
+    assert target.read_text() == "one\ntwo\n"
+
+
+def test_a_snapshot_is_not_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "web.snap"
+    path.write_bytes(b"PERDURE SNAPSHOT 1\nand more")
+    with pytest.raises(PermissionError, match="it is a snapshot"):
+        LogFile(path)
+    assert path.read_bytes() == b"PERDURE SNAPSHOT 1\nand more"
+
+
+def test_what_cannot_hold_a_log_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="directory"):
+        LogFile(tmp_path)
+    with tempfile.TemporaryDirectory() as near, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{near}/s")
+        with pytest.raises(OSError, match=r".+"):
+            LogFile(Path(near, "s"))
+
+
+def test_pipes_and_devices_take_a_log_and_are_never_renamed(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    log = LogFile(path, limit=4)
+    log.write("one\n")
+    log.write("two\n")
+    log.close()
+    assert os.read(reader, 100) == b"one\ntwo\n"
+    os.close(reader)
+    assert [each.name for each in tmp_path.iterdir()] == ["pipe"]
+    null = tmp_path / "null"
+    null.symlink_to("/dev/null")
+    log = LogFile(null, limit=1)
+    log.write("one\n")
+    log.rotate()
+    log.close()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["null", "pipe"]
