@@ -2,7 +2,8 @@
 
 The command that a person typed returns only when the server accepts connections, or with the
 reason why it does not. So the process forks before it opens anything; the parent waits on a
-pipe for one message, and repeats it on the terminal.
+pipe for one message, a line of JSON, and repeats it on the terminal. It does not wait for the
+pipe's end: a process that a service forks would keep that open.
 """
 
 import json
@@ -43,7 +44,7 @@ class Pipe:
     def announce(self, status: int, line: str) -> None:
         """Tell the parent, which leaves with `status`; the log has it as well."""
         with suppress(OSError):
-            os.write(self.writer, json.dumps([status, line]).encode())
+            os.write(self.writer, json.dumps([status, line]).encode() + b"\n")
         with suppress(OSError):
             os.close(self.writer)
 
@@ -55,7 +56,7 @@ def detach(program: str) -> Pipe:
     one; descriptors 0 to 2 become the null device. Call it before any thread or event loop
     exists. The working folder and the umask are left to the caller.
     """
-    reader, writer = os.pipe()
+    reader, writer = os.pipe2(os.O_CLOEXEC)
     if child := os.fork():
         os.close(writer)
         os.waitpid(child, 0)
@@ -74,8 +75,8 @@ def detach(program: str) -> Pipe:
 
 def _repeat(program: str, reader: int) -> NoReturn:
     with os.fdopen(reader, "rb") as pipe:
-        message = pipe.read()
-    if not message:
+        message = pipe.readline()
+    if not message.endswith(b"\n"):
         complain(program, "the server died before it was ready; its log may say why")
         sys.stderr.flush()
         os._exit(os.EX_SOFTWARE)

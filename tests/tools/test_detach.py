@@ -1,0 +1,54 @@
+"""The parent of a daemon hears one line, and waits for nothing else."""
+
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+
+def detached(program: str) -> "subprocess.CompletedProcess[str]":
+    """Run `program` after going into the background; what the terminal sees."""
+    start = "import os, json\nfrom perdure.tools.daemon import detach\npipe = detach('it')\n"
+    return subprocess.run(
+        [sys.executable, "-c", start + dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+def test_a_process_that_a_service_forked_does_not_keep_the_terminal_waiting() -> None:
+    done = detached(
+        """
+        reader, writer = os.pipe()
+        if os.fork():
+            pipe.announce(0, "it runs")
+            # The helper lives on until the parent has gone, and so has the pipe with it.
+            os._exit(0)
+        import select
+        os.close(writer)
+        poll = select.poll()
+        poll.register(pipe.writer, select.POLLERR)
+        poll.poll()
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "it: it runs\n", "")
+
+
+def test_a_program_that_the_daemon_starts_does_not_get_the_pipe() -> None:
+    done = detached(
+        """
+        assert not os.get_inheritable(pipe.writer)
+        pipe.announce(0, "it runs\\nin two lines")
+        """
+    )
+    assert (done.returncode, done.stdout) == (0, "it: it runs\nin two lines\n")
+
+
+@pytest.mark.parametrize("said", ["", "[0, "])
+def test_a_daemon_that_dies_before_it_said_all_is_reported(said: str) -> None:
+    done = detached(f"os.write(pipe.writer, {said.encode()!r})")
+    assert done.returncode == 70
+    assert "died before it was ready" in done.stderr
