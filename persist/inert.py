@@ -7,74 +7,136 @@ what counts is which names were asked for, and what was to be done with them.
 import io
 import pickle
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self, cast
 
 from . import opcodes
 from .opcodes import StreamError
-from .values import SAFE_VALUES, Rule
+from .trust import Policy
+from .values import DATA_CLASSES, SAFE_VALUES, TAKE_MEMBERS, TAKE_PAIRS, VALUE_FIELDS, Rule
+
+# What an unpickler looks for on the instance itself, so that a field of that name would be called.
+_CALLED = frozenset({"append", "extend", "add", "__setstate__"})
 
 
-class _StandIn:
-    """Takes whatever an unpickler does to an instance, and keeps nothing.
+class _Named(type):
+    """The class of stand-ins: it knows a call, which comes here, from a bare ``__new__``."""
+
+    def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
+        stand_in = cast("type[_StandIn]", cls)
+        if stand_in.name in DATA_CLASSES and stand_in.listed:
+            raise StreamError(f"{stand_in.name} is not to be called")
+        return super().__call__(*arguments, **keywords)
+
+
+class _StandIn(metaclass=_Named):
+    """Takes what an unpickler does to an instance, if that is what the class is for; keeps nothing.
+
+    A class that is `listed` takes what the lists of `values` say. What the operator trusts may do
+    as it likes, but for one thing: no field of an instance is called. So does what will be refused
+    by name, so that all such names are found.
 
     Identity serves as hash and equality, so that sets and keys work whatever the real class says.
     The methods have names for all their arguments: called on a stand-in class instead of an
     instance, as when a stream sets attributes of a class, they fail and the stream with them.
     """
 
-    _rule: Rule | None = None
-    _name = ""
+    name: ClassVar[str] = ""
+    listed: ClassVar[bool] = False
+    rule: ClassVar[Rule | None] = None
+    _closed = False
 
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
-        if cls._rule is not None and (keywords or not cls._rule(arguments)):
-            raise StreamError(f"{cls._name} is not made from such arguments")
+        if cls.rule is not None and (keywords or not cls.rule(arguments)):
+            raise StreamError(f"{cls.name} is not made from such arguments")
         return object.__new__(cls)
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         pass
 
     def __setstate__(self, state: object) -> None:
-        pass
+        if self._closed:
+            raise StreamError(f"{self.name} has a state already")
+        if self.listed:
+            _check_state(self.name, state)
+        else:
+            parts = cast("tuple[object, ...]", state) if isinstance(state, tuple) else (state,)
+            self._closed = any(isinstance(part, dict) and _CALLED & part.keys() for part in parts)
 
     def __setitem__(self, key: object, value: object) -> None:
-        pass
+        self._check_takes(TAKE_PAIRS)
 
     def append(self, item: object) -> None:
         """Take a member."""
+        self._check_takes(TAKE_MEMBERS)
 
     def extend(self, items: Iterable[object]) -> None:
         """Take some members."""
+        self._check_takes(TAKE_MEMBERS)
 
     def add(self, item: object) -> None:
-        """Take a member."""
+        """Take a member of a set."""
+        self._check_takes(frozenset())
+
+    def _check_takes(self, takers: frozenset[str]) -> None:
+        if self._closed or (self.listed and self.name not in takers):
+            raise StreamError(f"{self.name} takes no members")
+
+
+def _check_state(name: str, state: object) -> None:
+    known = DATA_CLASSES[name] if name in DATA_CLASSES else VALUE_FIELDS.get(name, frozenset())
+    if type(state) is not dict:
+        raise StreamError(f"{name} has no such state")
+    for field, value in cast("dict[object, object]", state).items():
+        if type(field) is not str or (
+            field in _CALLED or field.startswith("__") if known is None else field not in known
+        ):
+            raise StreamError(f"{name} has no field {field!r:.80}")
+        # Code that sets an attribute of what it finds in a field would change the class for all.
+        if isinstance(value, type):
+            raise StreamError(f"the field {field} of {name} is a class")
+
+
+def _no_arguments(arguments: tuple[Any, ...]) -> bool:
+    return not arguments
 
 
 class _Reader(pickle.Unpickler):
-    def __init__(self, stream: bytes) -> None:
+    def __init__(self, stream: bytes, policy: Policy) -> None:
         super().__init__(io.BytesIO(stream), fix_imports=False)
         self.stand_ins: dict[tuple[str, str], type[_StandIn]] = {}
+        self._policy = policy
 
     def find_class(self, module_name: str, global_name: str, /) -> type[_StandIn]:
         known = self.stand_ins.get((module_name, global_name))
         if known is None:
-            name = f"{module_name}:{global_name}"
-            rule = SAFE_VALUES.get(name)
-            content = {"_rule": None if rule is None else staticmethod(rule), "_name": name}
-            known = type("_Named", (_StandIn,), content)
+            known = self._stand_in(module_name, f"{module_name}:{global_name}")
             self.stand_ins[module_name, global_name] = known
         return known
+
+    def _stand_in(self, module: str, name: str) -> type[_StandIn]:
+        rule = SAFE_VALUES.get(name)
+        is_data = name in DATA_CLASSES and not self._policy.trusts(module)
+        if is_data:
+            rule = _no_arguments
+        content = {
+            "name": name,
+            "listed": rule is not None,
+            "rule": None if rule is None else staticmethod(rule),
+        }
+        return _Named("_Known", (_StandIn,), content)
 
     def persistent_load(self, pid: Any, /) -> NoReturn:
         raise StreamError("it holds a persistent id")
 
 
-def names_in(stream: bytes) -> Mapping[tuple[str, str], object]:
+def names_in(stream: bytes, policy: Policy) -> Mapping[tuple[str, str], object]:
     """The (module, name) pairs that `stream` asks for, found without loading any of them.
 
-    Raises `StreamError` if the stream is malformed, or asks a safe value for what is not safe.
+    `policy` says which classes are the operator's concern; the others take only what the lists of
+    `values` say. Raises `StreamError` if the stream is malformed, or asks them for more than that.
     """
     opcodes.check(stream)
-    reader = _Reader(stream)
+    reader = _Reader(stream, policy)
     try:
         reader.load()
     except (StreamError, MemoryError):

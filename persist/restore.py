@@ -16,14 +16,16 @@ from .collector import collector_off
 from .errors import PerdureError
 from .modules import searched_folders
 from .persistent import restoring
-from .trust import Policy, is_ours
+from .trust import Policy
+from .values import DATA_CLASSES
 
 
 @attrs.define
 class TrustError(PerdureError):
-    """A snapshot names what may not be loaded; nothing of it was imported or built.
+    """A snapshot names what may not be loaded; no object of it was built and nothing called.
 
-    `names` are the refused ones, as ``module:qualname``.
+    `names` are the refused ones, as ``module:qualname``. Nothing was imported for it either, unless
+    all its modules are allowed and a name is not of the one it is looked for in: those were.
     """
 
     names: tuple[str, ...]
@@ -68,7 +70,8 @@ def restore(stream: bytes, policy: Policy) -> object:
 
     Under any policy but everything, the stream is first read with stand-ins; if it names what
     `policy` does not allow, `TrustError` lists all of that before anything is imported or built.
-    Raises `RestoreError` if a class cannot be imported, or an object not be built.
+    Raises `RestoreError` if a class cannot be imported, or an object not be built: also where code
+    of the snapshot's classes raises SystemExit. KeyboardInterrupt and MemoryError pass.
     """
     try:
         opcodes.check_protocol(stream)
@@ -88,16 +91,17 @@ def _load(stream: bytes, policy: Policy) -> object:
     if policy.modules is None:
         reader: pickle.Unpickler = _Reader(stream)
     else:
-        wanted = inert.names_in(stream)
+        wanted = inert.names_in(stream, policy)
         refused = [f"{module}:{name}" for module, name in wanted if not policy.allows(module, name)]
         if refused:
             raise TrustError(tuple(sorted(refused)))
         reader = _StrictReader(stream, _resolve(wanted, policy))
     try:
         return reader.load()
-    except (PerdureError, MemoryError):
+    except (PerdureError, MemoryError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
+        # SystemExit too: a snapshot does not decide when its reader ends.
         raise RestoreError(
             _place(error),
             f"it cannot be built again: {type(error).__name__}: {error}",
@@ -131,16 +135,15 @@ def _resolve(
 ) -> dict[tuple[str, str], object]:
     """Look up the `wanted` names, all of them allowed; refuse what is not defined where it is named.
 
-    A module also holds what it has imported: without this look, ``perdure.persist.files`` would
-    lead to ``os.system``.
+    A module also holds what it has imported: without this look, a trusted one would lead to
+    ``os.system``.
     """
     found: dict[tuple[str, str], object] = {}
     refused: list[str] = []
     for module, name in wanted:
         item = _find(module, name)
-        if (is_ours(module) and not policy.trusts(module) and not isinstance(item, type)) or (
-            (is_ours(module) or policy.trusts(module)) and not _is_defined_there(item, module, name)
-        ):
+        judged = policy.trusts(module) or f"{module}:{name}" in DATA_CLASSES
+        if judged and not _is_defined_there(item, module, name):
             refused.append(f"{module}:{name}")
         found[module, name] = item
     if refused:
@@ -160,7 +163,9 @@ def _find(module: str, name: str) -> object:
         item: object = sys.modules.get(module) or importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise _not_found(module, name, error) from error
-    except Exception as error:
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
         raise RestoreError(
             f"{module}.{name}",
             f"its module fails on import: {type(error).__name__}: {error}",
@@ -197,7 +202,9 @@ def _not_found(module: str, name: str, error: ModuleNotFoundError) -> RestoreErr
 def _call_after_restore(item: Any) -> None:
     try:
         item.after_restore()
-    except Exception as error:
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
         raise RestoreError(
             f"{type(item).__module__}.{type(item).__qualname__}",
             f"its after_restore() raised {type(error).__name__}: {error}",
@@ -205,7 +212,7 @@ def _call_after_restore(item: Any) -> None:
         ) from error
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """The function that let `error` out, if it is not the unpickler itself."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:

@@ -99,11 +99,11 @@ def write(
     holds: Holds,
     paths: Sequence[str] = (),
     origin: str | None = None,
-    signer: Signer,
+    signer: Signer | None,
 ) -> Passport:
     """Capture `root` and write it to `path`, mode 0600, whole and durable or not at all.
 
-    Raises `CaptureError`, or `WriteError`; the file that was at `path` is then still there.
+    Without a `signer` the file is unsigned: to everybody, its writer too, it is a stranger's. Raises `CaptureError`, or `WriteError`; the file that was at `path` is then still there.
     """
     content, passport = build(
         root, application=application, holds=holds, paths=paths, origin=origin, signer=signer
@@ -119,9 +119,12 @@ def build(
     holds: Holds,
     paths: Sequence[str] = (),
     origin: str | None = None,
-    signer: Signer,
+    signer: Signer | None,
 ) -> tuple[bytes, Passport]:
-    """The bytes of a snapshot file of `root`, and its passport. Raises `CaptureError`."""
+    """The bytes of a snapshot file of `root`, and its passport; unsigned without a `signer`.
+
+    Raises `CaptureError`.
+    """
     captured = capture(root)
     passport = Passport(
         format=FORMAT,
@@ -136,7 +139,8 @@ def build(
     )
     content = b"".join((_MAGIC_LINE, passport.to_line(), *_packed(captured.stream)))
     digest = hashlib.sha256(content).digest()
-    return b"".join((content, digest, signer.public, signer.sign(digest))), passport
+    seal = _UNSIGNED if signer is None else signer.public + signer.sign(digest)
+    return b"".join((content, digest, seal)), passport
 
 
 def read(path: Path) -> Snapshot:

@@ -163,7 +163,7 @@ class FolderStore:
         *,
         paths: Sequence[str] = (),
         origin: str | None = None,
-        signer: Signer,
+        signer: Signer | None,
     ) -> Path:
         """Write the state `root` as the newest; the one before it becomes a generation.
 

@@ -2,8 +2,8 @@
 
 The names in a snapshot are code to be run, so they are believed only with the snapshot's writer.
 Each user has a key of their own. A snapshot signed with it is that user's own work, and loads
-whatever it names. From any other only classes of Perdure load, values known to be harmless, and
-the modules that the operator names.
+whatever it names. From any other only what `values` lists loads, harmless values and classes of
+Perdure that hold data, and the modules that the operator names.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import attrs
 
 from . import files
 from .errors import PerdureError
-from .values import SAFE_VALUES
+from .values import DATA_CLASSES, SAFE_VALUES
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -59,25 +59,20 @@ class Policy:
 
     @classmethod
     def only(cls, modules: Sequence[str] = ()) -> "Policy":
-        """For what comes from elsewhere: classes of Perdure, safe values, and these `modules`."""
+        """For what comes from elsewhere: what `values` lists, and these `modules`."""
         return cls(tuple(modules))
 
     def allows(self, module: str, name: str) -> bool:
         """Whether `name` of `module` may be looked up; what is found there is judged after that."""
         if self.modules is None or self.trusts(module):
             return True
-        return is_ours(module) or f"{module}:{name}" in SAFE_VALUES
+        return f"{module}:{name}" in SAFE_VALUES or f"{module}:{name}" in DATA_CLASSES
 
     def trusts(self, module: str) -> bool:
         """Whether the operator named `module`, or one above it."""
         return any(
             module == trusted or module.startswith(f"{trusted}.") for trusted in self.modules or ()
         )
-
-
-def is_ours(module: str) -> bool:
-    """Whether `module` is a part of Perdure."""
-    return module.startswith(("perdure.app.", "perdure.persist.", "perdure.tools."))
 
 
 @attrs.frozen

@@ -1,8 +1,10 @@
-"""Values that may be loaded from a stranger's snapshot: they hold data and can do no harm.
+"""What may be loaded from a stranger's snapshot: it holds data and can do no harm.
 
-Each is listed with a rule for the arguments it may be made with. A class that is harmless may still
+Each value is listed with a rule for the arguments it may be made with. A class that is harmless may still
 be asked for too much: ``bytearray(10**12)`` and ``list(range(10**12))`` take all memory, and so
-does ``Fraction("1e999999999")``. What is not listed is refused; this is no list of bad names.
+does ``Fraction("1e999999999")``. The classes of Perdure that are listed are those of a blueprint of files; they are
+made empty and given their fields. What runs scripts, or opens something as it is made, is not among
+them. What is not listed is refused; this is no list of bad names.
 """
 
 import re
@@ -119,4 +121,69 @@ SAFE_VALUES: Final[dict[str, Rule]] = {
     "typing:Any": _never,
     "uuid:SafeUUID": _plain,
     "uuid:UUID": _empty,
+}
+
+TAKE_MEMBERS: Final = frozenset({"collections:deque"})
+TAKE_PAIRS: Final = frozenset(
+    {"collections:Counter", "collections:OrderedDict", "collections:defaultdict"}
+)
+# The fields in the state of a value; None where its writer chose their names.
+VALUE_FIELDS: Final[dict[str, frozenset[str] | None]] = {
+    "collections:ChainMap": frozenset({"maps", "__orig_class__"}),
+    "collections:Counter": frozenset({"__orig_class__"}),
+    "collections:OrderedDict": frozenset({"__orig_class__"}),
+    "types:SimpleNamespace": None,
+    "uuid:UUID": frozenset({"int", "is_safe"}),
+}
+
+
+def _fields(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+_SERVICE: Final = _fields("name", "restart", "stop_deadline")
+_RESOURCE: Final = _fields("children", "is_leaf")
+
+# Fields by name, so that none can stand in for a method. Their types are not looked at.
+DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
+    "perdure.app.application:Application": _fields(
+        "name", "services", "registry", "process", "paths"
+    ),
+    "perdure.app.application:ProcessSettings": _fields("uid", "gid", "umask"),
+    "perdure.app.collection:ServiceCollection": _SERVICE | {"_services"},
+    "perdure.app.endpoints:TCPEndpoint": _fields("port", "interface", "backlog"),
+    "perdure.app.endpoints:TLSEndpoint": _fields("port", "cert", "key", "interface", "backlog"),
+    "perdure.app.endpoints:UNIXEndpoint": _fields("address", "mode", "backlog"),
+    "perdure.app.registry:Registry": _fields("_components", "_adapters"),
+    "perdure.app.restart:Restart": _fields("attempts", "window", "delay", "factor", "longest"),
+    "perdure.app.web.limits:Limits": _fields(
+        "head",
+        "fields",
+        "body",
+        "buffer",
+        "drain",
+        "head_time",
+        "body_time",
+        "idle_time",
+        "send_time",
+        "linger_time",
+        "connections",
+    ),
+    "perdure.app.web.resource:Resource": _RESOURCE,
+    "perdure.app.web.service:WebService": _SERVICE | {"site", "endpoints"},
+    "perdure.app.web.site:Site": _fields(
+        "resource", "log", "headers", "display_tracebacks", "limits"
+    ),
+    "perdure.app.web.static:File": _RESOURCE
+    | {
+        "path",
+        "index_names",
+        "default_type",
+        "content_types",
+        "ignored_extensions",
+        "processors",
+        "follow_links_out",
+        "dot_files",
+        "listing",
+    },
 }

@@ -147,8 +147,9 @@ def test_a_strangers_snapshot_runs_only_when_its_modules_are_trusted(
 ) -> None:
     workshop.environment["PERDURE_HOME"] += "-of-another-user"
     refused = workshop.run("rundaemon", "-n", "-f", stopped)
-    one_line(refused, os.EX_NOPERM, "visits", "--trust")
-    server = workshop.start("--trust", "visits", "--pythonpath", site, "-f", stopped)
+    one_line(refused, os.EX_NOPERM, "web-shutdown.snap", "visits", "--trust")
+    trusted = ("--trust", "visits", "--trust", "perdure.app.web.script")
+    server = workshop.start(*trusted, "--pythonpath", site, "-f", stopped)
     assert "2" in server.get("counter.rpy")
 
 
@@ -169,7 +170,7 @@ def test_a_snapshot_that_names_os_system_runs_nothing(workshop: Workshop, tmp_pa
         [sys.executable, "-c", program], cwd=workshop.folder, env=stranger, check=True, timeout=60
     )
     result = workshop.run("rundaemon", "-n", "-f", "bomb.snap")
-    one_line(result, os.EX_NOPERM, "system")
+    one_line(result, os.EX_NOPERM, "bomb.snap", "system")
     assert workshop.files() == ["bomb.snap"]
 
 

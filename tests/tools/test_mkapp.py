@@ -46,7 +46,7 @@ def test_ids_are_recorded_only_when_given_and_as_given(workshop: Workshop, site:
     ):
         workshop.mkapp("web", "--path", site, *options)
         stream = snapshot.read(workshop.folder / "web.snap").stream
-        application = restore(stream, Policy.only([]))
+        application = restore(stream, Policy.only(["perdure.app.web.script"]))
         assert isinstance(application, Application)
         assert (application.process.uid, application.process.gid) == expected
 
@@ -94,9 +94,12 @@ def test_headers_and_the_access_log_are_as_asked(workshop: Workshop, site: Path)
     assert line.endswith(' "http://example.org/" "t"\n')
 
 
-def test_without_scripts_they_are_only_files(workshop: Workshop, site: Path) -> None:
+def test_without_scripts_they_are_neither_run_nor_shown(workshop: Workshop, site: Path) -> None:
     workshop.mkapp("web", "--path", site, "--port", "0", "--no-scripts")
-    assert "get_component" in workshop.start("-f", "web.snap").get("counter.rpy")
+    server = workshop.start("-f", "web.snap")
+    assert httpx2.get(server.url + "counter.rpy").status_code == 403
+    assert httpx2.get(server.url + "visits.py").status_code == 404
+    assert "Halden" in server.get("")
 
 
 def test_a_class_or_a_script_can_be_the_root(workshop: Workshop, site: Path) -> None:
