@@ -48,7 +48,7 @@ class ScriptError(PerdureError):
 
 @attrs.define(str=False)
 class UnsafeScriptError(PerdureError):
-    """The script at `path` is not run, because others could have written it."""
+    """The script or module at `path` is not run, because others could have written it."""
 
     exit_status: ClassVar[int] = os.EX_NOPERM
     path: str
@@ -140,7 +140,7 @@ class ScriptLoader(Loader):
         try:
             code = compile(self.source, self.path, "exec", dont_inherit=True)
             exec(code, names)  # noqa: S102 - what a script is for; `read_script` says whose
-        except PerdureError:
+        except (ScriptError, UnsafeScriptError):
             raise
         except (Exception, SystemExit) as error:
             raise _failure(self.path, error) from error
@@ -172,30 +172,72 @@ def install() -> None:
 def read_script(path: str) -> bytes:
     """The source of a script that may be run. Raises `UnsafeScriptError` and `OSError`.
 
-    It may, if root or the user of this process owns it, nobody else can write to it, and nobody
-    else can put another file in its place.
+    It may, if root or the user of this process owns it, its folder and every module beside it,
+    nobody else can write to any of these, and nobody else can put another folder in the place of
+    its own. What is in packages beside it is for their owner to keep safe.
     """
     # The very file that was looked at is read, whatever its name leads to by then.
     with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
-        folder = os.path.dirname(path)
         if not stat.S_ISREG(status.st_mode):
             raise UnsafeScriptError(path, "it is no regular file", "put a script there")
-        if status.st_uid not in (0, os.geteuid()):
-            raise UnsafeScriptError(
-                path,
-                f"it belongs to user {status.st_uid}, this server runs as {os.geteuid()}",
-                f"only what that user or root owns is run: chown {os.geteuid()} {path}",
-            )
-        by_group = status.st_mode & stat.S_IWGRP and is_shared_group(status.st_uid, status.st_gid)
-        if by_group or status.st_mode & stat.S_IWOTH:
-            reason = f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o})"
-            raise UnsafeScriptError(path, reason, f"chmod go-w {path}")
+        _check_writers(path, status)
+        _check_folders(path)
+        _check_modules(os.path.dirname(path))
+        return file.read()
+
+
+def _check_writers(path: str, status: os.stat_result) -> None:
+    """Raises `UnsafeScriptError` if others could have written the file at `path`."""
+    if not _is_ours(status):
+        raise UnsafeScriptError(
+            path,
+            f"it belongs to user {status.st_uid}, this server runs as {os.geteuid()}",
+            f"only what that user or root owns is run: chown {os.geteuid()} {path}",
+        )
+    if _has_other_writers(status):
+        reason = f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o})"
+        raise UnsafeScriptError(path, reason, f"chmod go-w {path}")
+
+
+def _check_folders(path: str) -> None:
+    """Raises `UnsafeScriptError` if others could put files beside the script, or move its folder."""
+    folder = os.path.dirname(path)
+    status = os.stat(folder)
+    if not _is_ours(status):
+        raise UnsafeScriptError(
+            path,
+            f"its folder belongs to user {status.st_uid}, this server runs as {os.geteuid()}",
+            f"chown {os.geteuid()} {folder}",
+        )
+    # A sticky bit keeps others from replacing the script, not from adding a module that it imports.
+    if _has_other_writers(status):
+        mode = stat.S_IMODE(status.st_mode)
+        reason = f"others may put files beside it (its folder has mode {mode:04o})"
+        raise UnsafeScriptError(path, reason, f"chmod go-w {folder}")
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
         mode = os.stat(folder).st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            reason = f"anyone may replace it (its folder has mode {stat.S_IMODE(mode):04o})"
+            reason = f"anyone may replace its folder ({folder} has mode {stat.S_IMODE(mode):04o})"
             raise UnsafeScriptError(path, reason, f"chmod o-w {folder}")
-        return file.read()
+
+
+def _check_modules(folder: str) -> None:
+    """Raises `UnsafeScriptError` for a module in `folder` that others could have written."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py") and entry.is_file():
+                _check_writers(entry.path, entry.stat())
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    return status.st_uid in (0, os.geteuid())
+
+
+def _has_other_writers(status: os.stat_result) -> bool:
+    by_group = status.st_mode & stat.S_IWGRP and is_shared_group(status.st_uid, status.st_gid)
+    return bool(by_group or status.st_mode & stat.S_IWOTH)
 
 
 def is_shared_group(uid: int, gid: int) -> bool:
@@ -225,4 +267,6 @@ def _failure(path: str, error: BaseException) -> ScriptError:
         return ScriptError(path, line, f"{type(error).__name__}: {error.msg}")
     if isinstance(error, SystemExit):
         return ScriptError(path, line, "it called for the end of the process (SystemExit)")
+    if isinstance(error, PerdureError):
+        return ScriptError(path, line, str(error))
     return ScriptError(path, line, f"{type(error).__name__}: {error}")

@@ -105,7 +105,7 @@ def test_a_script_may_run_for_every_request(served: Served, folder: Path) -> Non
 def test_a_script_answers_as_index_without_extension_and_with_a_slash(
     serve: Serve, folder: Path
 ) -> None:
-    (folder / "sub").mkdir()
+    (folder / "sub").mkdir(mode=0o755)
     for name in ("index.rpy", "sub/page.rpy"):
         write(folder / name, PAGE.format(text=repr(name)))
     served = serve(File(folder, processors=DEFAULT_PROCESSORS, ignored_extensions=[".rpy"]))
@@ -194,6 +194,10 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
         ("import no_such_module\n", ":1: ModuleNotFoundError: No module named 'no_such_module'"),
         ("def f():\n    raise KeyError('k')\nf()\n", ":2: KeyError: 'k'"),
         ("import sys\nsys.exit(3)\n", ":2: it called for the end of the process"),
+        (
+            "from perdure.app.application import Application\n\nApplication('')\n",
+            ":3: application: name is ''; say",
+        ),
         ("x = '\0'\n", ": SyntaxError: source code string cannot contain null bytes"),
     ],
 )
@@ -288,7 +292,11 @@ def test_a_script_that_others_may_write_is_not_run(
     remedies = {
         set_mode(path, 0o666): f"mode 0666); chmod go-w {path}",
         set_mode(path, 0o646): f"mode 0646); chmod go-w {path}",
-        set_mode(folder, 0o777): f"its folder has mode 0777); chmod o-w {folder}",
+        set_mode(folder, 0o777): f"its folder has mode 0777); chmod go-w {folder}",
+        set_mode(folder, 0o1777): f"its folder has mode 1777); chmod go-w {folder}",
+        set_mode(
+            folder.parent, 0o777
+        ): f"{folder.parent} has mode 0777); chmod o-w {folder.parent}",
     }
     for spoil, told in remedies.items():
         assert served.get("/page.rpy").body == b"was run"
@@ -300,9 +308,56 @@ def test_a_script_that_others_may_write_is_not_run(
         assert told in log.text
         path.chmod(0o644)
         folder.chmod(0o755)
+        folder.parent.chmod(0o700)
+    folder.parent.chmod(0o1777)
+    write(path, PAGE.format(text="'below a sticky folder'"))
+    assert served.get("/page.rpy").body == b"below a sticky folder"
+
+
+def test_a_folder_that_others_may_write_is_not_searched(folder: Path) -> None:
+    path = folder / "page.rpy"
+    write(path, "import planted")
+    write(folder / "planted.py", "raise SystemExit")
     folder.chmod(0o1777)
-    write(path, PAGE.format(text="'with the sticky bit'"))
-    assert served.get("/page.rpy").body == b"with the sticky bit"
+    with pytest.raises(UnsafeScriptError, match="others may put files beside it"):
+        load_module(path)
+    assert str(folder) not in sys.path
+    assert str(folder) not in script_folders()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root has no group of its own")
+def test_a_folder_that_a_shared_group_may_write_is_not_searched(folder: Path) -> None:
+    path = folder / "page.rpy"
+    write(path, "x = 1")
+    folder.chmod(0o775)
+    with pytest.raises(UnsafeScriptError, match=r"mode 0775\); chmod go-w"):
+        load_module(path)
+
+
+def test_a_module_beside_a_script_that_others_may_write_is_named(folder: Path) -> None:
+    path, beside = folder / "page.rpy", folder / "beside.py"
+    write(path, "x = 1")
+    write(beside, "y = 1")
+    (folder / "gone.py").symlink_to("nowhere")
+    (folder / "folder.py").mkdir()
+    load_module(path)
+    beside.chmod(0o666)
+    with pytest.raises(UnsafeScriptError, match=r"others may write to it .*chmod go-w") as caught:
+        load_module(path)
+    assert caught.value.path == str(beside)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_folder_or_a_module_of_another_user_is_named(folder: Path) -> None:
+    path, beside = folder / "page.rpy", folder / "beside.py"
+    write(path, "x = 1")
+    write(beside, "y = 1")
+    os.chown(beside, 12345, -1)
+    with pytest.raises(UnsafeScriptError, match=f"{beside} is not run: .*chown 0 {beside}"):
+        load_module(path)
+    os.chown(folder, 12345, -1)
+    with pytest.raises(UnsafeScriptError, match=f"its folder belongs to user 12345.*0 {folder}"):
+        load_module(path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
