@@ -50,12 +50,12 @@ class Lifecycle:
     _asked: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _forced: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
 
-    def stop(self) -> None:
-        """Ask for the end; asking again means: do not wait for work in progress.
+    def stop(self, *, force: bool = True) -> None:
+        """Ask for the end; asking again, with `force`, means: do not wait for work in progress.
 
         A start that is still going on is given up.
         """
-        if self._asked.is_set():
+        if self._asked.is_set() and force:
             self._forced.set()
         self._asked.set()
         if self._starting is not None:

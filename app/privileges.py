@@ -24,6 +24,7 @@ _IMPORTED_LATE = (
     "encodings.idna",
     "jinja2",
     "werkzeug.datastructures",
+    "werkzeug.exceptions",
     "werkzeug.formparser",
     "werkzeug.http",
     "zstandard",

@@ -17,7 +17,7 @@ from ..persist.capture import capture
 from ..persist.culprit import CaptureError
 from ..persist.errors import PerdureError
 from ..persist.passport import Passport
-from ..persist.restore import restore
+from ..persist.restore import RestoreError, TrustError, restore
 from ..persist.snapshot import Snapshot
 from ..persist.store import FolderStore
 from ..persist.trust import Policy, Signer
@@ -53,6 +53,22 @@ class OwnerError(PerdureError):
             f"{self.path}: belongs to user {self.owner}, and this is user {os.geteuid()}, who may "
             "not trust it; chown it, or run the blueprint, which takes it as the user it runs as"
         )
+
+
+@attrs.define
+class LoadError(PerdureError):
+    """What the snapshot at `path` holds cannot be built here, for `cause`."""
+
+    path: Path
+    cause: TrustError | RestoreError
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        """That of the cause."""
+        return self.cause.exit_status
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause}"
 
 
 @attrs.define
@@ -125,7 +141,7 @@ class Loader:
     def load(self, path: Path) -> Loaded:
         """Read, verify and restore the application in `path`.
 
-        Raises SnapshotError, TrustError, RestoreError, ContentError or OwnerError.
+        Raises SnapshotError, LoadError, ContentError or OwnerError.
         """
         before = _owner_of(path)
         found = snapshot.read(path)
@@ -137,7 +153,10 @@ class Loader:
         folders = _merged(self.folders, found.folders(self.signer))
         modules.add_folders(folders)
         scriptmodule.install()
-        application = restore(found.stream, found.policy(self.signer, self.trusted))
+        try:
+            application = restore(found.stream, found.policy(self.signer, self.trusted))
+        except (TrustError, RestoreError) as error:
+            raise LoadError(path, error) from error
         if not isinstance(application, Application):
             kind = type(application).__name__
             raise ContentError(path, f"an object of {kind}", "an application")

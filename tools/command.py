@@ -53,7 +53,7 @@ def sentence(error: BaseException) -> str:
         return " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
+        return f"{where}{error.strerror}; check the disk, and that the folders named still exist"
     text = " ".join(str(error).split()) or "no message"
     return f"{type(error).__name__}: {text} (this is a fault of the program; --debug shows where)"
 

@@ -46,6 +46,7 @@ def main() -> None:
 COMMAND = KindGroup(
     "mkapp",
     shared=SHARED,
+    no_args_is_help=False,
     params=[version_option()],
     subcommand_metavar="KIND [OPTIONS]",
     help="Build an application of a KIND, and write it as a snapshot for rundaemon to run.\n\n"

@@ -29,21 +29,25 @@ class _Mask(click.ParamType[int | None]):
         return mask
 
 
-OPTIONS = [
+FIRST = [
     click.Option(["-f", "--file"], type=_FILE, help="Run the application in this snapshot."),
     click.Option(
         ["-y", "--python"],
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         help="Run the variable 'application' of this Python file.",
     ),
-    click.Option(["-n", "--nodaemon"], is_flag=True, default=False, help="Stay in the foreground."),
-    click.Option(["--pidfile"], type=_FILE, help="Default: NAME.pid in the run folder."),
     click.Option(
         ["-l", "--logfile"],
         metavar="FILE",
         help="The server's log; '-' is standard output. Default: NAME.log in the run folder, "
         "or '-' with -n. Rotated at 1 MB and on SIGHUP.",
     ),
+]
+"""Options that stand before a KIND only: a kind may have its own of these names."""
+
+SHARED = [
+    click.Option(["-n", "--nodaemon"], is_flag=True, default=False, help="Stay in the foreground."),
+    click.Option(["--pidfile"], type=_FILE, help="Default: NAME.pid in the run folder."),
     click.Option(
         ["-d", "--rundir"], type=_FOLDER, help="Change to this folder first. Default: this one."
     ),
@@ -60,8 +64,8 @@ OPTIONS = [
     click.Option(
         ["--chroot"],
         type=_FOLDER,
-        help="Make this folder the root. Files the application serves and the state folder are "
-        "looked up inside.",
+        help="Make this folder the root. What the application serves is looked up inside; "
+        "--statedir, as seen from outside, must be in there too.",
     ),
     click.Option(
         ["--fresh"],
@@ -96,7 +100,8 @@ COMMAND = KindGroup(
     "rundaemon",
     invoke_without_command=True,
     subcommand_metavar="[KIND [OPTIONS]]",
-    params=[*OPTIONS, version_option()],
+    params=[*FIRST, version_option()],
+    shared=SHARED,
     help="Run an application: of a snapshot (-f), of a Python file (-y), or of a KIND built on "
     "the spot.\n\nIt starts with the newest state this application has, and writes its state "
     "when it stops (TERM or INT).",

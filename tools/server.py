@@ -172,12 +172,12 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 async def _supervised(lifecycle: Lifecycle, supervisor: Supervisor) -> None:
     loop = asyncio.get_running_loop()
 
-    def stop() -> None:
+    def stop(number: signal.Signals) -> None:
         supervisor.tell("STOPPING=1")
-        lifecycle.stop()
+        lifecycle.stop(force=number == signal.SIGINT)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop, number)
     loop.add_signal_handler(signal.SIGHUP, rotate_all)
     pulse = asyncio.create_task(_pulse(supervisor))
     try:

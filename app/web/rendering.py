@@ -46,7 +46,7 @@ class Rendering(Output):
         try:
             resource = resource_for(self._server.site.resource, request)
             self._deliver(request, resource, resource.render(request))
-        except Exception as error:  # noqa: BLE001 - users' code raises anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - users' code raises anything
             self._fail(request, resource, error)
 
     def _deliver(self, request: Request, resource: Resource | None, rendered: Rendered) -> None:
@@ -103,7 +103,7 @@ class Rendering(Output):
             if self._request is request:
                 self._fail(request, resource, error)
             raise
-        except Exception as error:  # noqa: BLE001 - users' code raises anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - users' code raises anything
             if self._request is request:
                 self._fail(request, resource, error)
         finally:
@@ -187,6 +187,11 @@ class Rendering(Output):
                 return error_page(error.status, error.detail, headers=error.headers)
             except PerdureError as unfit:
                 error = unfit
+        from werkzeug.exceptions import BadRequestKeyError
+
+        if isinstance(error, BadRequestKeyError):
+            # Of ``request.args["name"]`` or a form's field: what is missing is the client's fault.
+            return error_page(400, f"The request lacks the field {error.args[0]!r}.")
         line = request.head.line.decode("latin-1")
         _report.error("%s from %s failed: %s", line, request.client, error, exc_info=error)
         if not self._server.site.display_tracebacks:

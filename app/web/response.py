@@ -19,6 +19,7 @@ _UNFIT = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 BODILESS: Final = frozenset((204, 304))
 # The channel frames messages and stamps them; a second opinion on these would be smuggling.
 _RESERVED = frozenset(("transfer-encoding", "trailer", "upgrade", "date", "keep-alive"))
+_OF_ONE_REPLY = _RESERVED | {"connection", "content-length"}
 
 REASONS: Final[dict[int, str]] = {status.value: status.phrase for status in HTTPStatus}
 
@@ -61,6 +62,16 @@ def header_line(name: str, value: str) -> bytes:
             name, value, "a value has no control characters and nothing outside Latin-1"
         )
     return f"{name}: {value}\r\n".encode("latin-1")
+
+
+def common_header_line(name: str, value: str) -> bytes:
+    """As `header_line`, of a field that every reply shall have.
+
+    Raises `HeaderError` also for one that belongs to a single message: it would break their framing.
+    """
+    if name.lower() in _OF_ONE_REPLY:
+        raise HeaderError(name, value, "this field is the server's to send")
+    return header_line(name, value)
 
 
 def status_line(status: int) -> bytes:

@@ -6,7 +6,7 @@ import attrs
 
 from .limits import Limits
 from .resource import Resource
-from .response import header_line
+from .response import common_header_line
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -37,7 +37,7 @@ class Site:
 
     def head_fields(self) -> bytes:
         """The fields of every reply, as they go on the wire."""
-        lines = [header_line(name, value) for name, value in self.headers]
+        lines = [common_header_line(name, value) for name, value in self.headers]
         if not any(name.lower() == "server" for name, _ in self.headers):
             lines.insert(0, b"Server: perdure\r\n")
         return b"".join(lines)

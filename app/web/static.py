@@ -18,7 +18,7 @@ from .filereply import read_reply
 from .folder import Folder, Found, refusal
 from .listing import listing_page, row
 from .mime import content_type, extension_of
-from .resource import Rendered, Resource, ResourceError
+from .resource import ErrorPage, Rendered, Resource, ResourceError
 from .response import Response
 from .script import ResourceScript
 
@@ -35,6 +35,12 @@ A class or a function of a module: a snapshot names it, and only whoever may loa
 
 DEFAULT_PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType({".rpy": ResourceScript})
 """What runs scripts, for those who want scripts run: a `File` runs none by itself."""
+
+
+def withhold(path: str, registry: Registry) -> Resource:
+    """A `Processor` for files that are neither run nor shown, such as scripts of a site without."""
+    return ErrorPage(403)
+
 
 _NO_TYPES: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType({})

@@ -60,6 +60,8 @@ class GuestBook:
         ):
             if not text:
                 raise EntryError(f"The {label} is empty.")
+            if not all(letter.isprintable() or letter in "\r\n\t" for letter in text):
+                raise EntryError(f"The {label} has characters that cannot be shown.")
             if len(text) > longest:
                 raise EntryError(
                     f"The {label} has {len(text)} characters; there is room for {longest}."

@@ -25,9 +25,9 @@ class WeblogPage(Resource):
         rows = "".join(map(row, records.newest_first()))
         return page(
             "Sightings",
-            f"<p>Where our readers came from, newest first. The log has grown by {new} "
-            f"{'line' if new == 1 else 'lines'} since this page was last asked for; "
-            "only those were read.</p>\n"
+            f"<p>Where our readers came from, newest first. {new} new "
+            f"{'line' if new == 1 else 'lines'} of the log had to be read for this page; "
+            "those before are remembered.</p>\n"
             '<div class="scroll"><table>\n'
             "<thead><tr><th>When</th><th>Came from</th><th>Read</th></tr></thead>\n"
             f"<tbody>\n{rows}</tbody></table></div>",

@@ -387,3 +387,10 @@ def test_a_state_folder_outside_of_the_root_is_refused(
     result = workshop.run("rundaemon", "-n", "-f", "web.snap", "--chroot", open_folder)
     assert result.status == os.EX_CONFIG
     assert "--statedir" in result.err
+
+
+def test_options_of_the_run_may_stand_after_the_kind(workshop: Workshop, site: Path) -> None:
+    (workshop.folder / "state").mkdir()
+    server = workshop.start("web", "--path", site, "--statedir", "state", "--port", "0")
+    assert server.stop().status == 0
+    assert (workshop.folder / "state" / "web-shutdown.snap").exists()

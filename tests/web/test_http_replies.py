@@ -13,7 +13,7 @@ import uvloop
 from perdure.app.web.errors import HTTPError, error_page
 from perdure.app.web.request import Request
 from perdure.app.web.resource import ErrorPage, Rendered, Resource
-from perdure.app.web.response import PreparedResponse, Response
+from perdure.app.web.response import HeaderError, PreparedResponse, Response
 from perdure.app.web.site import Site
 from perdure.persist.capture import capture
 from perdure.persist.restore import restore
@@ -347,6 +347,31 @@ def test_a_resource_may_raise_its_answer(serve: Serve) -> None:
         assert reply.status == 403
         assert reply.get("x-why") == "because"
         assert b"Not &lt;you&gt;." in reply.body
+
+
+def test_a_resource_that_leaves_the_program_is_answered_500(serve: Serve) -> None:
+    def leave(request: Request) -> str:
+        raise SystemExit(3)
+
+    async def leave_later(request: Request) -> Rendered:
+        raise SystemExit(3)
+
+    assert serve(Page(leave)).get().status == 500
+    assert serve(Page(leave_later)).get().status == 500
+
+
+def test_a_field_that_the_client_left_out_is_the_clients_mistake(serve: Serve) -> None:
+    reply = serve(Page(lambda request: request.args["name"])).get("/?other=1")
+    assert reply.status == 400
+    assert b"name" in reply.body
+
+
+@pytest.mark.parametrize(
+    "name", ["Content-Length", "transfer-encoding", "Connection", "Date", "Upgrade"]
+)
+def test_fields_that_belong_to_one_reply_are_refused_for_all(name: str) -> None:
+    with pytest.raises(HeaderError, match="the server's to send"):
+        Site(Resource(), headers=[(name, "5")])
 
 
 def test_an_error_page_escapes_what_it_is_told() -> None:

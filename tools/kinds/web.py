@@ -58,7 +58,10 @@ def _root(options: Mapping[str, Any]) -> "Resource":
 def _folder(options: Mapping[str, Any]) -> "Resource":
     from ...app.web import static
 
-    processors = {} if options["no_scripts"] else dict(static.DEFAULT_PROCESSORS)
+    processors: dict[str, Processor] = dict(static.DEFAULT_PROCESSORS)
+    if options["no_scripts"]:
+        # Not run, but not published either: a folder may hold scripts with its secrets in them.
+        processors = dict.fromkeys(processors, static.withhold)
     processors.update(_processor(text) for text in options["processor"])
     settings: dict[str, Any] = {"processors": processors}
     if options["index"]:
@@ -168,7 +171,7 @@ KIND = Kind(
             ["--no-scripts"],
             is_flag=True,
             default=False,
-            help="Do not run .rpy scripts of the folder: files only.",
+            help="Do not run .rpy scripts, nor show them: files only.",
         ),
         click.Option(
             ["-l", "--logfile"],
