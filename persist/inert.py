@@ -123,7 +123,7 @@ class _Reader(pickle.Unpickler):
             "listed": rule is not None,
             "rule": None if rule is None else staticmethod(rule),
         }
-        return _Named("_Known", (_StandIn,), content)
+        return cast("type[_StandIn]", _Named("_Known", (_StandIn,), content))
 
     def persistent_load(self, pid: Any, /) -> NoReturn:
         raise StreamError("it holds a persistent id")
