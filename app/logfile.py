@@ -1,6 +1,7 @@
 """A text file that only grows, and can be rotated while it is written."""
 
 import errno
+import logging
 import os
 import stat
 import weakref
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import attrs
 
+_report = logging.getLogger(__name__)
 _open_files: "weakref.WeakSet[LogFile]" = weakref.WeakSet()
 
 KEPT = 5
@@ -64,7 +66,7 @@ class LogFile:
             self.before_rotation()
         if not stat.S_ISREG(os.fstat(self._fd).st_mode):
             return
-        with suppress(OSError):
+        try:
             if self._is_in_place():
                 for number in range(KEPT - 1, 0, -1):
                     with suppress(FileNotFoundError):
@@ -73,6 +75,11 @@ class LogFile:
             old = self._fd
             self._open()
             os.close(old)
+        except OSError as error:
+            self.limit = None  # The next line must not try again, least of all this one.
+            _report.warning(
+                "%s cannot be rotated (%s); the open file is still written", self.path, error
+            )
 
     def close(self) -> None:
         """Give the file back. It cannot be written afterwards."""

@@ -104,8 +104,12 @@ class FolderStore:
             self._lock = self._take_lock()
             self._remove_leftovers()
         number = b"%d\n" % os.getpid()
-        os.pwrite(self._lock, number, 0)
-        os.ftruncate(self._lock, len(number))
+        try:
+            os.pwrite(self._lock, number, 0)
+            os.ftruncate(self._lock, len(number))
+        except OSError as error:
+            self.unlock()
+            raise files.write_error(self.lock_path, "write", error) from error
         return self
 
     def unlock(self) -> None:
@@ -127,7 +131,10 @@ class FolderStore:
         self.unlock()
 
     def check_writable(self) -> None:
-        """Prove that a save could be written now by this process. Raises `StoreError`."""
+        """Prove that this process may write a save here; not that there is room for it.
+
+        Raises `StoreError`.
+        """
         for folder in (self.folder, self.generations_folder):
             if folder is not self.folder and not folder.exists():
                 continue

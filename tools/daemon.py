@@ -53,7 +53,7 @@ def detach(program: str) -> Pipe:
     """Become a daemon; returns in the daemon only. The caller's process ends here.
 
     Forks twice with a new session between, so that the daemon has no terminal and cannot get
-    one; descriptors 0 to 2 become the null device. Call it before any thread or event loop
+    one; descriptors 0 to 2 become the null device and all others are closed. Call it before any thread or event loop
     exists. The working folder and the umask are left to the caller.
     """
     reader, writer = os.pipe2(os.O_CLOEXEC)
@@ -68,8 +68,9 @@ def detach(program: str) -> Pipe:
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
-    if null > 2:
-        os.close(null)
+    # What the caller's shell had open is not ours to keep: a pipe would wait, a lock would stay.
+    os.closerange(3, writer)
+    os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))
     return Pipe(writer)
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..app.lifecycle import Lifecycle
 from ..app.logfile import rotate_all
 from ..app.privileges import Identity
 from ..app.state import Beginning, Loaded, Loader, begin, keep
-from ..persist.store import GENERATIONS, FolderStore
+from ..persist.store import GENERATIONS, FolderStore, LockedError
 from ..persist.trust import Signer
 from . import building, logs, root
 from .command import Choice, report, sentence
@@ -26,6 +27,9 @@ from .pidfile import PidFile
 from .systemd import Supervisor
 
 _log = logging.getLogger("perdure")
+
+_STOPPING_PATIENCE = 3.0
+"""Seconds that another server of the application may take to end, as after ``kill; rundaemon``."""
 
 _LAST_PATIENCE = 10.0
 """Seconds that what is left of the event loop may take once the state is saved."""
@@ -76,11 +80,12 @@ class Server:
         privileges.check_as(identity, store.check_writable)
         pidfile = self.pidfile or self.rundir / f"{application.name}.pid"
         with ExitStack() as held:
-            held.enter_context(store.lock())
+            held.enter_context(_locked(store))
             held.enter_context(PidFile(pidfile))
+            supervisor = Supervisor.of_environment()
             if self.chroot:
                 store.folder = root.enter(self.chroot, store.folder)
-            return self._serve(application, built, store, loader, identity, announce)
+            return self._serve(application, built, store, loader, identity, announce, supervisor)
 
     @property
     def _on_terminal(self) -> bool:
@@ -111,8 +116,8 @@ class Server:
         loader: Loader,
         identity: Identity,
         announce: Announce,
+        supervisor: Supervisor,
     ) -> int:
-        supervisor = Supervisor.of_environment()
         beginning: Beginning | None = None
 
         def settle() -> None:
@@ -155,6 +160,18 @@ class Server:
         if failure is not None:
             raise failure
         return os.EX_OK
+
+
+def _locked(store: FolderStore) -> FolderStore:
+    """Take the lock; the server that is stopping just now gets the time to."""
+    deadline = time.monotonic() + _STOPPING_PATIENCE
+    while True:
+        try:
+            return store.lock()
+        except LockedError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def _leave(failure: Exception | None) -> None:

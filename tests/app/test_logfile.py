@@ -135,3 +135,15 @@ def test_pipes_and_devices_take_a_log_and_are_never_renamed(tmp_path: Path) -> N
     log.rotate()
     log.close()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["null", "pipe"]
+
+
+def test_a_rotation_that_is_not_possible_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / f"web.log.{KEPT}").mkdir()
+    (tmp_path / f"web.log.{KEPT - 1}").touch()
+    log = LogFile(tmp_path / "web.log", limit=5)
+    for _ in range(3):
+        log.write("a line\n")
+    log.close()
+    assert caplog.text.count("cannot be rotated") == 1

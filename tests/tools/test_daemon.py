@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from .conftest import Workshop
+from .conftest import COMMANDS, Workshop
 
 
 @pytest.fixture
@@ -82,3 +82,46 @@ def test_hup_rotates_the_servers_log_and_the_access_log(
     assert "is saved in" in (workshop.folder / "web.log").read_text()
     assert '"GET / HTTP/1.1" 200' in (workshop.folder / "access.log.1").read_text()
     assert '"GET /about.html HTTP/1.1" 200' in (workshop.folder / "access.log").read_text()
+
+
+def test_a_daemon_keeps_nothing_open_of_the_shell_that_started_it(
+    workshop: Workshop, site: Path, end: Callable[[], None]
+) -> None:
+    workshop.mkapp("web", "--path", site, "--port", "0")
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as ours:
+        started = subprocess.run(
+            [COMMANDS / "rundaemon", "-f", "web.snap"],
+            cwd=workshop.folder,
+            env=workshop.environment,
+            pass_fds=[writer],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        os.close(writer)
+        assert started.returncode == 0
+        assert ours.read() == b""  # would wait as long as the daemon lives
+    end()
+
+
+def test_a_server_may_be_started_while_the_one_before_it_is_stopping(
+    workshop: Workshop, site: Path, end: Callable[[], None]
+) -> None:
+    (site / "large.rpy").write_text(
+        "from perdure.app.web.resource import Resource\n"
+        "class Large:\n"
+        "    def __init__(self): self.items = [{'n': n} for n in range(300_000)]\n"
+        "large = registry.get_component(Large, default=Large)\n"
+        "class Page(Resource):\n"
+        "    def render_GET(self, request): return 'large'\n"
+        "resource = Page()\n"
+    )
+    workshop.mkapp("web", "--path", site, "--port", "0")
+    first = workshop.run("rundaemon", "-f", "web.snap")
+    assert httpx2.get(first.out.split(" at ")[1].strip() + "large.rpy").text == "large"
+    os.kill(int((workshop.folder / "web.pid").read_text()), signal.SIGTERM)
+    second = workshop.run("rundaemon", "-f", "web.snap")
+    assert second.status == 0, second
+    assert "takes the state of" in (workshop.folder / "web.log").read_text()
+    end()
