@@ -25,12 +25,10 @@ HEAVY = {
 def test_help_imports_nothing_heavy(command: str) -> None:
     script = f"""
 import json, sys
-from perdure.tools.{command} import main
-sys.argv = ["{command}", "--help"]
-try:
-    main()
-finally:
-    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+from perdure.tools.command import run
+from perdure.tools.{command} import COMMAND
+run(COMMAND, "{command}", ["--help"])
+print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
