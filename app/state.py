@@ -194,8 +194,8 @@ def begin(
 
     Call it as the user the server runs as: that user's processes may have written the state.
     Raises StateError: a state that cannot be read is never passed over in silence. With `fresh` it
-    is passed over, and left where it is; FreshError is raised when there is no blueprint to start
-    from without it.
+    is passed over, until the next save makes it a generation; FreshError is raised when there is no
+    blueprint to start from without it.
     """
     if built is not None and built.passport.holds == "state":
         if fresh:

@@ -69,7 +69,7 @@ def _check_name(store: "FolderStore", attribute: object, name: str) -> None:
 class FolderStore:
     """The states of `application`, in `folder`. `keep` older ones are kept besides the newest.
 
-    Only the process that holds the lock may save, set aside or prune.
+    Only the process that holds the lock may save or prune.
     """
 
     folder: Path
@@ -156,7 +156,7 @@ class FolderStore:
                 )
 
     def newest(self) -> Path | None:
-        """The newest state, or None if there is none (yet, or since it was set aside)."""
+        """The newest state, or None if there is none yet."""
         path = self.shutdown_path
         return path if path.exists() else None
 
@@ -191,20 +191,6 @@ class FolderStore:
         )
         self._prune()
         return self.shutdown_path
-
-    def set_aside(self) -> Path | None:
-        """Make the newest state a generation, so that there is none; gives where it is now."""
-        if self.newest() is None:
-            return None
-        target = self._next_generation()
-        try:
-            os.rename(self.shutdown_path, target)
-            files.flush_folder(self.folder)
-            files.flush_folder(target.parent)
-        except OSError as error:
-            raise files.write_error(target, "setting aside", error) from error
-        self._prune()
-        return target
 
     def _take_lock(self) -> int:
         path = self.lock_path

@@ -66,8 +66,6 @@ class Server:
         folders = [str(folder) for folder in self.pythonpath]
         loader = Loader(Signer.of_user(), self.trust, folders)
         application, built = self._blueprint(loader)
-        if built and not built.own:
-            _log.warning("%s is not this user's work; it may do what --trust allows", built.path)
         process = application.process = building.overridden(
             application.process, uid=self.uid, gid=self.gid, umask=self.umask
         )
@@ -75,6 +73,8 @@ class Server:
             os.umask(0o077 if process.umask is None else process.umask)
         log = "-" if self._on_terminal else self.logfile or f"{application.name}.log"
         logs.start(log, debug=self.debug)
+        if built and not built.own:
+            _log.warning("%s is not this user's work; it may do what --trust allows", built.path)
         store = FolderStore(self._state_folder(application.name), application.name)
         identity = privileges.resolve(process)
         privileges.check_as(identity, store.check_writable)
@@ -131,8 +131,6 @@ class Server:
             line = f"{application.name} runs as process {os.getpid()}"
             if where := ", ".join(building.addresses(application.services)):
                 line = f"{line} at {where}"
-            if self.fresh and not self.no_save and (aside := store.set_aside()):
-                _log.info("the earlier state of %s is kept in %s", application.name, aside)
             _log.info("%s", line)
             if not self._on_terminal:
                 announce(os.EX_OK, line)

@@ -53,19 +53,6 @@ def test_two_applications_share_a_folder(folder: Path, signer: Signer) -> None:
         assert (content(web.newest()), content(mail.newest())) == (1, 2)
 
 
-def test_a_state_set_aside_is_a_generation_and_no_longer_the_newest(
-    folder: Path, signer: Signer
-) -> None:
-    kept = FolderStore(folder, "web")
-    assert kept.set_aside() is None
-    kept.save(1, signer=signer)
-    assert kept.set_aside() == folder / "web.generations" / "000001.snap"
-    assert kept.newest() is None
-    kept.save(2, signer=signer)
-    kept.save(3, signer=signer)
-    assert [content(path) for path in kept.generations()] == [2, 1]
-
-
 def test_a_save_that_fails_changes_nothing(
     folder: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,7 +312,7 @@ def test_a_save_killed_at_any_step_loses_no_state(folder: Path, tmp_path: Path) 
 
 
 class States(RuleBasedStateMachine):
-    """Whatever is saved and set aside: the newest and the last generations are what they were."""
+    """However often a state is saved: the newest and the last generations are what they were."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -343,13 +330,6 @@ class States(RuleBasedStateMachine):
         if self.newest is not None:
             self.older.append(self.newest)
         self.newest = state
-
-    @rule()
-    def set_aside(self) -> None:
-        self.kept.set_aside()
-        if self.newest is not None:
-            self.older.append(self.newest)
-        self.newest = None
 
     @invariant()
     def all_are_there(self) -> None:
