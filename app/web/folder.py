@@ -168,10 +168,13 @@ class Folder:
         return extension if extension in self.processed else None
 
     def visible_entries(self, folder: Found) -> Iterator[tuple[str, os.stat_result]]:
-        """The names in `folder` that lead somewhere, with their ``stat``, in no order."""
+        """The names in `folder` that lead somewhere, with their ``stat``, in no order.
+
+        No URL leads to a name that is not UTF-8, so such are left out.
+        """
         with os.scandir(folder.path) as entries:
             for entry in entries:
-                if not self.is_visible(entry.name):
+                if not (self.is_visible(entry.name) and _is_text(entry.name)):
                     continue
                 try:
                     status = entry.stat()
@@ -182,6 +185,10 @@ class Folder:
                     continue
                 if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
                     yield entry.name, status
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _private_names(processed: Collection[str]) -> re.Pattern[str] | None:

@@ -55,9 +55,9 @@ def row(name: str, status: os.stat_result, kind: str) -> Row:
     end = "/" if is_folder else ""
     icon = _ICONS.get(kind.partition(";")[0]) or _ICONS.get(kind.partition("/")[0], _FILE_ICON)
     return Row(
-        name=os.fsencode(name).decode(errors="replace") + end,
+        name=name + end,
         # With the dot, a name with a colon in it is no scheme.
-        link="./" + quote(os.fsencode(name)) + end,
+        link="./" + quote(name) + end,
         icon=_FOLDER_ICON if is_folder else icon,
         size="" if is_folder else size_text(status.st_size),
         modified=f"{modified:%Y-%m-%d %H:%M}",
