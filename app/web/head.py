@@ -31,6 +31,8 @@ _METHODS: Final = {
 
 _VERSIONS: Final = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1"}
 
+# RFC 3986, 3.2: what a name or an address with its port is made of.
+_GOOD_HOST = re.compile(rb"\nhost:[ \t]*[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*[ \t]*\r", re.IGNORECASE)
 # What concerns the framing and the connection, found without taking the other fields apart.
 _CONCERNING = re.compile(
     rb"\n(host|connection|content-length|transfer-encoding|expect):", re.IGNORECASE
@@ -193,11 +195,14 @@ def parse_head(raw: bytes, max_fields: int) -> Head:
         raise RequestError(400, "The address * is for OPTIONS alone.")
     names = _CONCERNING.findall(raw)
     if len(names) == 1 and names[0].lower() == b"host":
+        _check_host(raw)
         return head
     names = [name.lower() for name in names]
     hosts = names.count(b"host")
     if hosts > 1 or (not hosts and head.version == "1.1"):
         raise RequestError(400, "A request names its Host once.")
+    if hosts:
+        _check_host(raw)
     if b"connection" in names:
         options = head.headers.get("connection", "").lower()
         _persist(head, {option.strip(" \t") for option in options.split(",")})
@@ -219,6 +224,11 @@ def _persist(head: Head, options: set[str]) -> None:
     elif "keep-alive" in options and not head.keep_alive:
         head.keep_alive = True
         head.persistence = b"Connection: keep-alive\r\n"
+
+
+def _check_host(raw: bytes) -> None:
+    if _GOOD_HOST.search(raw) is None:
+        raise RequestError(400, "The Host of the request is neither a name nor an address.")
 
 
 def _check_coding(head: Head) -> None:

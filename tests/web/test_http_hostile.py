@@ -99,6 +99,8 @@ REFUSED = {
     "no colon": (400, get(b"nonsense")),
     "no Host (1.1)": (400, b"GET / HTTP/1.1\r\n\r\n"),
     "no Host but another field": (400, b"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n"),
+    "Host with a space": (400, b"GET / HTTP/1.1\r\nHost: x y\r\n\r\n"),
+    "Host with brackets of HTML": (400, b"GET / HTTP/1.1\r\nhost: <x>\r\nAccept: */*\r\n\r\n"),
     "two Hosts": (400, get(b"Host: y")),
     "two Hosts in HTTP/1.0": (400, b"GET / HTTP/1.0\r\nHost: x\r\nhost: y\r\n\r\n"),
     "chunk size 0x5": (400, CHUNKED + b"0x5\r\nhello\r\n0\r\n\r\n"),
@@ -317,3 +319,9 @@ def test_ten_thousand_mutations_of_good_requests_harm_nobody(
             assert served.get().body == b"hello", data
     assert served.get().body == b"hello"
     assert min(heard[200], heard[400]) > 1000, heard
+
+
+@pytest.mark.parametrize("host", [b"", b"[::1]:8080", b"xn--grn-hoa.example:80", b" a_b.c "])
+def test_a_host_that_may_be_one_is_served(echo: Served, host: bytes) -> None:
+    with echo.connect() as client:
+        assert client.ask(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n").status == 200
