@@ -150,7 +150,7 @@ class Loader:
         # theirs, whatever its signature: root must not run it.
         if own and (before != _owner_of(path) or before[0] not in (0, os.geteuid())):
             raise OwnerError(path, before[0])
-        folders = _merged(self.folders, found.folders(self.signer))
+        folders = modules.merged(self.folders, found.folders(self.signer))
         modules.add_folders(folders)
         scriptmodule.install()
         try:
@@ -160,7 +160,7 @@ class Loader:
         if not isinstance(application, Application):
             kind = type(application).__name__
             raise ContentError(path, f"an object of {kind}", "an application")
-        application.paths = _merged(folders, application.paths if own else ())
+        application.paths = modules.merged(folders, application.paths if own else ())
         return Loaded(application, own, path, found)
 
 
@@ -215,7 +215,7 @@ def begin(
     except PerdureError as error:
         raise StateError(newest, store.generations_folder, error) from error
     application.registry.adopt(state.application.registry)
-    application.paths = _merged(application.paths, state.application.paths)
+    application.paths = modules.merged(application.paths, state.application.paths)
     return _beginning(application, own and state.own, state, "takes the state of")
 
 
@@ -248,7 +248,7 @@ def keep(beginning: Beginning, store: FolderStore, loader: Loader) -> Path:
     when nothing could be written.
     """
     application = beginning.application
-    application.paths = _merged(application.paths, scriptmodule.script_folders())
+    application.paths = modules.merged(application.paths, scriptmodule.script_folders())
     causes: tuple[CaptureError, ...] = ()
     try:
         path = _save(application, beginning, store, loader)
@@ -300,7 +300,3 @@ def _savable(beginning: Beginning, loader: Loader) -> tuple[Application, tuple[C
             # Captured by this very process: there is nobody to distrust.
             services = cast(ServiceCollection, restore(beginning.services, Policy.everything()))
     return attrs.evolve(application, registry=registry, services=services), tuple(causes)
-
-
-def _merged(*folders: Sequence[str]) -> list[str]:
-    return [*dict.fromkeys(each for some in folders for each in some)]

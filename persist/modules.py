@@ -19,6 +19,11 @@ def add_folders(folders: Iterable[str]) -> None:
             sys.path.append(absolute)
 
 
+def merged(*folders: Iterable[str]) -> list[str]:
+    """All of `folders`, each once, in the order in which they came."""
+    return [*dict.fromkeys(each for some in folders for each in some)]
+
+
 def searched_folders() -> tuple[str, ...]:
     """The folders where modules are looked for, without Python's own and the installed ones."""
     own = (sys.prefix, sys.base_prefix, sys.exec_prefix)

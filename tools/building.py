@@ -11,7 +11,7 @@ from ..app.application import Application, ProcessSettings
 from ..app.collection import ServiceCollection
 from ..app.service import Service
 from ..app.state import Loader
-from ..persist import snapshot
+from ..persist import modules, snapshot
 from ..persist.errors import PerdureError
 from ..persist.passport import Holds
 from ..persist.trust import Signer
@@ -117,7 +117,7 @@ def from_file(path: Path) -> Application:
         came = "does not set it" if application is None else f"sets it to {application!r}"
         raise ConfigError(path, f"expected a variable 'application', an Application; it {came}")
     folders = [str(path.parent), str(Path.cwd())]
-    application.paths = [*dict.fromkeys([*application.paths, *folders])]
+    application.paths = modules.merged(application.paths, folders)
     return application
 
 

@@ -56,7 +56,7 @@ COMMAND = KindGroup(
 
 @COMMAND.result_callback()
 def _write(choice: Choice, **options: Any) -> None:
-    from ..persist import snapshot
+    from ..persist import modules, snapshot
     from ..persist.trust import Signer
     from . import building
 
@@ -64,7 +64,7 @@ def _write(choice: Choice, **options: Any) -> None:
     target: Path = options["output"] or append or Path(choice.name + building.SUFFIX)
     folders = [str(Path(folder).resolve()) for folder in (*options["pythonpath"], ".")]
     # Modules that the kind's own options name (--class, --processor) are found here.
-    sys.path.extend(folder for folder in folders if folder not in sys.path)
+    modules.add_folders(folders)
     signer = Signer.of_user()
     basis = building.basis(append, target, signer, options["trust"])
     application = basis.application
@@ -72,7 +72,7 @@ def _write(choice: Choice, **options: Any) -> None:
     application.process = building.overridden(
         application.process, uid=options["uid"], gid=options["gid"]
     )
-    application.paths = [*dict.fromkeys([*application.paths, *folders])]
+    application.paths = modules.merged(application.paths, folders)
     snapshot.write(
         target,
         application,

@@ -32,16 +32,14 @@ from ..registry import Registry
 from .errors import HTTPError
 from .filecache import Signature, signature
 from .resource import Rendered, Resource
-from .scriptmodule import ScriptError, UnsafeScriptError, install, run_script, script_folders
+from .scriptmodule import ScriptError, UnsafeScriptError, run_script
 
 __all__ = [
     "ResourceScript",
     "ScriptError",
     "ScriptRoot",
     "UnsafeScriptError",
-    "install",
     "load_module",
-    "script_folders",
 ]
 
 if TYPE_CHECKING:
@@ -152,6 +150,3 @@ def load_module(path: Path) -> ModuleType:
     It runs each time this is called. Raises `ScriptError` and `UnsafeScriptError`.
     """
     return run_script(os.path.realpath(path), Registry())
-
-
-install()

@@ -17,9 +17,8 @@ from perdure.app.web.script import (
     ScriptRoot,
     UnsafeScriptError,
     load_module,
-    script_folders,
 )
-from perdure.app.web.scriptmodule import is_shared_group
+from perdure.app.web.scriptmodule import is_shared_group, script_folders
 from perdure.app.web.static import DEFAULT_PROCESSORS, File
 from perdure.persist.capture import capture
 from perdure.persist.restore import restore

@@ -11,8 +11,13 @@ from typing import Any
 import pytest
 
 from perdure.app.registry import Registry
-from perdure.app.web.script import install
-from perdure.app.web.scriptmodule import ScriptFinder, module_name, run_script, script_path
+from perdure.app.web.scriptmodule import (
+    ScriptFinder,
+    install,
+    module_name,
+    run_script,
+    script_path,
+)
 from perdure.persist.capture import capture
 from perdure.persist.restore import RestoreError, restore
 from perdure.persist.trust import Policy
@@ -173,6 +178,7 @@ def test_a_class_that_an_edit_removed_is_missed_when_the_state_is_saved(script: 
 def test_a_script_that_is_gone_or_broken_is_named_when_its_state_is_restored(
     script: Path,
 ) -> None:
+    install()
     registry = Registry()
     run(script, registry, PLAIN)
     stream = capture(registry).stream
