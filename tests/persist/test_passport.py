@@ -20,23 +20,35 @@ PASSPORT = Passport(
     names=("visits:Counter",),
     paths=("/srv/site",),
     origin="ab" * 32,
+    secret={"visits:Account": ("password",)},
 )
 texts = st.text(st.characters(codec="utf-8"))
 
 
-@given(st.builds(Passport, format=st.integers(), application=texts, paths=st.tuples(texts, texts)))
+@given(
+    st.builds(
+        Passport,
+        format=st.just(1),
+        application=texts,
+        paths=st.tuples(texts, texts),
+        secret=st.dictionaries(texts, st.tuples(texts)),
+    )
+)
 def test_it_comes_back_from_one_line_of_ascii(passport: Passport) -> None:
     line = passport.to_line()
     assert line.isascii()
     assert line.count(b"\n") == 1
     assert Passport.from_line(line) == passport
+    assert Passport.from_fields(passport.fields()) == passport
+    assert json.loads(json.dumps(passport.fields())) == passport.fields()
 
 
 def test_it_reads_like_this() -> None:
     assert PASSPORT.to_line() == (
         b'{"format": 1, "application": "web", "holds": "state", "written": "2026-11-21T05:47:19Z",'
         b' "writer": "perdure 0.1.0", "python": "3.11.7", "names": ["visits:Counter"],'
-        b' "paths": ["/srv/site"], "origin": "' + b"ab" * 32 + b'"}\n'
+        b' "paths": ["/srv/site"], "origin": "' + b"ab" * 32 + b'",'
+        b' "secret": {"visits:Account": ["password"]}}\n'
     )
 
 
@@ -61,8 +73,16 @@ def changed(**fields: object) -> bytes:
         (changed(format=True), "expected int @ $.format"),
         (changed(application=1), "expected str @ $.application"),
         (changed(holds="nothing"), "holds"),
-        (changed(names=[1]), "expected str @ $.names[0]"),
+        (changed(names=[1]), "expected tuple @ $.names"),
+        (changed(names="visits"), "names"),
+        (changed(names={"visits": 1}), "names"),
+        (changed(names=None), "names"),
         (changed(origin=1), "origin"),
+        (changed(secret=["visits:Account"]), "secret"),
+        (changed(secret={"visits:Account": "password"}), "secret"),
+        (changed(secret={"visits:Account": [1]}), "secret"),
+        (changed(format=0), "format"),
+        (changed(format=12), "its format is 12, and this Perdure reads up to 1; take a newer"),
     ],
     ids=lambda value: value[:20],
 )

@@ -1,0 +1,92 @@
+"""What a snapshot holds, as a stream or as a graph, and the snapshot that holds it."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import attrs
+
+from .formats.format import FormatError
+from .graph import Graph, GraphError
+from .opcodes import StreamError
+from .passport import Passport
+from .trust import Policy, Signer
+
+
+@attrs.define(eq=False)
+class Content:
+    """One content in two forms, each made from the other when it is first asked for, and kept.
+
+    Nothing of it is imported or run by that.
+    """
+
+    _stream: bytes | None = attrs.field(default=None, repr=False)
+    _graph: Graph | None = None
+
+    @classmethod
+    def of_stream(cls, stream: bytes) -> Self:
+        """The content of a pickle stream."""
+        return cls(stream, None)
+
+    @classmethod
+    def of_graph(cls, graph: Graph) -> Self:
+        """The content of a graph, which must not be changed any more."""
+        return cls(None, graph)
+
+    @property
+    def stream(self) -> bytes:
+        """The pickle stream. Raises FormatError if the graph is one that none can build."""
+        if self._stream is None:
+            from . import graphstream
+
+            assert self._graph is not None
+            try:
+                self._stream = graphstream.write(self._graph)
+            except GraphError as error:
+                raise FormatError(f"no objects can be made of this: {error}") from error
+        return self._stream
+
+    @property
+    def graph(self) -> Graph:
+        """The graph. Raises FormatError if the stream is none that a pickler writes."""
+        if self._graph is None:
+            from . import graphstream
+
+            assert self._stream is not None
+            try:
+                self._graph = graphstream.read(self._stream)
+            except (StreamError, GraphError) as error:
+                raise FormatError(f"the content is not a stream of objects: {error}") from error
+        return self._graph
+
+
+@attrs.frozen(eq=False)
+class Snapshot:
+    """What a snapshot file holds, whole and undamaged, but not yet believed.
+
+    `digest` names this very file: for a binary one its checksum, for text the SHA-256 of all of it.
+    `signer_key` is the key whose signature was checked and covers it, or None if there is none.
+    `syntax` is the name of its `Format`.
+    """
+
+    passport: Passport
+    content: Content = attrs.field(repr=False)
+    digest: bytes
+    signer_key: bytes | None
+    syntax: str
+
+    @property
+    def stream(self) -> bytes:
+        """The content as a pickle stream. Raises FormatError (see `Content`)."""
+        return self.content.stream
+
+    def is_signed_by(self, signer: Signer) -> bool:
+        """Whether `signer` signed it: then it is this user's own work."""
+        return self.signer_key == signer.public
+
+    def policy(self, signer: Signer, trusted: Sequence[str] = ()) -> Policy:
+        """Everything may load if `signer` signed it; else only what is safe and `trusted` modules."""
+        return Policy.everything() if self.is_signed_by(signer) else Policy.only(trusted)
+
+    def folders(self, signer: Signer) -> tuple[str, ...]:
+        """The folders to look for modules in: none, if a stranger named them."""
+        return self.passport.paths if self.is_signed_by(signer) else ()

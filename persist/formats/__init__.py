@@ -1,0 +1,1 @@
+"""The syntaxes of a snapshot file, one module each with its `FORMAT`; `table` lists them."""

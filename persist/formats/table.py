@@ -1,0 +1,31 @@
+"""The syntaxes there are. A text syntax is imported when one of its files is met, not before."""
+
+import importlib
+from collections.abc import Iterator
+from typing import Final
+
+from .format import Format
+
+SUFFIXES: Final = {"pickle": "", "xml": ".xml", "source": ".py"}
+"""By a syntax's name: the end of its files' names, after ``.snap``. The first is the default."""
+_MODULES: Final = {"pickle": "pickled", "xml": "xmltree", "source": "source"}
+HEAD: Final = 1024
+"""How many bytes of a file tell its syntax."""
+_BEFORE: Final = b"\xef\xbb\xbf \t\r\n"
+
+
+def by_name(name: str) -> Format:
+    """The syntax called `name`. Raises KeyError."""
+    found: Format = importlib.import_module(f".{_MODULES[name]}", __package__).FORMAT
+    return found
+
+
+def formats() -> Iterator[Format]:
+    """All of them, the binary one first."""
+    return map(by_name, SUFFIXES)
+
+
+def detect(head: bytes) -> Format | None:
+    """The syntax of a file that begins with `head`, its first `HEAD` bytes; None if it is none."""
+    head = head.lstrip(_BEFORE)
+    return next((each for each in formats() if head.startswith(each.begins)), None)
