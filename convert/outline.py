@@ -61,7 +61,7 @@ class Outline:
 
     def open(self, item: Any) -> Sections:
         """What `item`, any object of the graph, consists of."""
-        kind: type[Any] = type(item)
+        kind: Any = type(item)
         if kind in (list, tuple):
             return Sections(kind.__name__, members=item)
         if kind is dict:

@@ -12,7 +12,7 @@ import attrs
 from ..persist.graph import Global, is_shared
 from .outline import HIDDEN, Outline
 
-_REFERENCE: Final = 2
+_REFERENCE: Final = 5
 _FRAME: Final = 4  # what a container or an object takes beside its parts
 _NUMBERS: Final = ((0x100, 2), (0x10000, 3), (0x80000000, 5))
 
@@ -56,7 +56,7 @@ def sizes(root: Any, outline: Outline) -> Sizes:
     again: list[tuple[int, int]] = []
     texts: set[int] = set()
     for number, item in enumerate(objects):  # grows meanwhile
-        kind: type[Any] = type(item)
+        kind: Any = type(item)
         if kind in (str, bytes, bytearray):
             own.append(_scalar(item))
             continue
@@ -65,7 +65,7 @@ def sizes(root: Any, outline: Outline) -> Sizes:
         for name, _value in sections.fields:
             size += _text(name, texts)
         for part in sections.parts():
-            kind: type[Any] = type(part)
+            kind = type(part)
             if kind is int:
                 size += _int(part)
             elif kind is str and len(part) <= 100:
@@ -103,7 +103,7 @@ def _int(number: int) -> int:
 
 
 def _scalar(item: Any) -> int:
-    kind: type[Any] = type(item)
+    kind: Any = type(item)
     if kind is int:
         return _int(item)
     if kind is float:
