@@ -38,7 +38,7 @@ class Sections:
     members: Sequence[Any] = ()
     pairs: Sequence[Pair] = ()
 
-    def parts(self) -> Iterator[Any]:
+    def parts(self) -> Iterator[object]:
         """All of its parts, and keys before their values."""
         for _name, value in self.fields:
             yield value
@@ -59,15 +59,15 @@ class Outline:
         self._looked = looked
         self._secret = secret
 
-    def open(self, item: Any) -> Sections:
+    def open(self, item: object) -> Sections:
         """What `item`, any object of the graph, consists of."""
-        kind: Any = type(item)
+        kind = type(item)
         if kind in (list, tuple):
-            return Sections(kind.__name__, members=item)
+            return Sections(kind.__name__, members=cast("Sequence[Any]", item))
         if kind is dict:
             return Sections("dict", pairs=list(cast("dict[Any, Any]", item).items()))
         if kind in (set, frozenset):
-            return Sections(kind.__name__, members=self._looked.members(item))
+            return Sections(kind.__name__, members=self._looked.members(cast("set[Any]", item)))
         if kind is Global:
             return Sections("name", str(item))
         if isinstance(item, Node):

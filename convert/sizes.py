@@ -5,11 +5,11 @@ level: in the place that is nearest to the root. So sizes add up, and a list of 
 sessions, not whatever happens to refer to one.
 """
 
-from typing import Any, Final, cast
+from typing import Final
 
 import attrs
 
-from ..persist.graph import Global, is_shared
+from ..persist.graph import is_shared
 from .outline import HIDDEN, Outline
 
 _REFERENCE: Final = 5
@@ -25,7 +25,7 @@ class Sizes:
     takes is counted with the object that holds it.
     """
 
-    objects: list[Any]
+    objects: list[object]
     numbers: dict[int, int]
     """By the id of an object."""
     holders: list[int]
@@ -36,28 +36,27 @@ class Sizes:
     again: list[tuple[int, int]]
     """Where objects were met again: the number of the object, and of its holder."""
 
-    def of(self, item: Any) -> int:
+    def of(self, item: object) -> int:
         """The bytes of `item` with all that was met first under it."""
         number = self.numbers.get(id(item))
         return _scalar(item) if number is None else self.whole[number]
 
-    def is_first(self, holder: Any, item: Any) -> bool:
+    def is_first(self, holder: object, item: object) -> bool:
         """Whether `item`, an object directly under `holder`, is counted there."""
         number = self.numbers.get(id(item))
         return number is None or self.holders[number] == self.numbers.get(id(holder), -1)
 
 
-def sizes(root: Any, outline: Outline) -> Sizes:
+def sizes(root: object, outline: Outline) -> Sizes:
     """Measure all that `root` leads to, but for what is hidden. Linear; any depth."""
-    objects = [root]
+    objects: list[object] = [root]
     numbers = {id(root): 0}
     holders = [-1]
     own: list[int] = []
     again: list[tuple[int, int]] = []
     texts: set[int] = set()
     for number, item in enumerate(objects):  # grows meanwhile
-        kind: Any = type(item)
-        if kind in (str, bytes, bytearray):
+        if isinstance(item, str | bytes | bytearray):
             own.append(_scalar(item))
             continue
         sections = outline.open(item)
@@ -65,14 +64,9 @@ def sizes(root: Any, outline: Outline) -> Sizes:
         for name, _value in sections.fields:
             size += _text(name, texts)
         for part in sections.parts():
-            kind = type(part)
-            if kind is int:
-                size += _int(part)
-            elif kind is str and len(part) <= 100:
+            if isinstance(part, str) and len(part) <= 100:
                 size += _text(part, texts)
-            elif part is None or kind is bool or part is HIDDEN:
-                size += 1
-            elif not is_shared(part):
+            elif part is HIDDEN or not is_shared(part):
                 size += _scalar(part)
             elif id(part) in numbers:
                 size += _REFERENCE
@@ -102,16 +96,16 @@ def _int(number: int) -> int:
     return 3 + number.bit_length() // 8
 
 
-def _scalar(item: Any) -> int:
-    kind: Any = type(item)
-    if kind is int:
+def _scalar(item: object) -> int:
+    if item is None or item is HIDDEN or isinstance(item, bool):
+        return 1
+    if isinstance(item, int):
         return _int(item)
-    if kind is float:
+    if isinstance(item, float):
         return 9
-    if kind is str:
-        text = cast("str", item)
-        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    if isinstance(item, str):
+        size = len(item) if item.isascii() else len(item.encode("utf-8", "surrogatepass"))
         return 3 + size
-    if kind in (bytes, bytearray):
+    if isinstance(item, bytes | bytearray):
         return 3 + len(item)
-    return _REFERENCE if kind is Global else 1
+    return _REFERENCE
