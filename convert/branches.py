@@ -18,12 +18,12 @@ Branch = tuple[Step, Any]
 _WORD_PARTS: Final = {"method": "__self__", "datetime": "tzinfo", "time": "tzinfo"}
 
 
-def branches(item: Any) -> Iterator[Branch]:
+def branches(item: object) -> Iterator[Branch]:
     """The parts of `item` that have a place of their own, each with the step that leads to it.
 
     The members of a set have none, nor have keys.
     """
-    kind: type[Any] = type(item)
+    kind = type(item)
     if kind is dict:
         for key, value in cast("dict[Any, Any]", item).items():
             yield Item(key), value
@@ -89,12 +89,12 @@ def field_step(name: Any) -> Step:
     return Field(name) if type(name) is str else Item(name)
 
 
-def as_word(item: Any) -> Word | None:
+def as_word(item: object) -> Word | None:
     """What `item` is in a word, None if there is no word for it."""
     return word_of(item) if isinstance(item, Call) else None
 
 
-def class_of(item: Any) -> Global | None:
+def class_of(item: object) -> Global | None:
     """The class of `item`, or the function that makes it; None if it is no node, or made by one."""
     if isinstance(item, Instance):
         return cast("Global", type(item))
@@ -107,16 +107,16 @@ def dotted(name: Global) -> str:
     return name.name if name.module == "builtins" else f"{name.module}.{name.name}"
 
 
-def is_small(item: Any) -> bool:
+def is_small(item: object) -> bool:
     """Whether `item` is told in one line: a scalar, a class by name, a word that is of nothing."""
-    kind: type[Any] = type(item)
+    kind = type(item)
     if kind in SCALARS or kind is Global:
         return True
     word = as_word(item)
     return word is not None and word.of is None
 
 
-def is_secret(secret: Mapping[str, Collection[str]], item: Any, step: Step) -> bool:
+def is_secret(secret: Mapping[str, Collection[str]], item: object, step: Step) -> bool:
     """Whether the class of `item` declares secret what `step` leads to.
 
     `secret` has the names of fields by the class as ``module:qualname``.
