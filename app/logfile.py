@@ -119,7 +119,7 @@ class LogFile:
 
     def _is_snapshot(self) -> bool:
         # Perdure's own snapshots can be read by who can write them.
-        from ..persist.snapshot import MAGIC
+        from ..persist.formats.pickled import MAGIC
 
         with suppress(OSError), open(self.path, "rb") as file:
             return file.read(len(MAGIC)) == MAGIC

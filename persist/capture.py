@@ -6,6 +6,7 @@ saved, `culprit` finds the path to it, which a pickler cannot tell.
 """
 
 import pickle
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -15,6 +16,7 @@ from .collector import collector_off
 from .culprit import CaptureError
 from .deep import DeepPickler
 from .naming import NAMED, check_named, is_bound
+from .persistent import secret_fields
 from .reduction import PROTOCOL
 
 __all__ = ["Capture", "CaptureError", "capture"]
@@ -26,10 +28,12 @@ class Capture:
 
     `names` are the classes and functions that the stream names, as ``module:qualname``, sorted.
     An object that stands for itself by a global name of its own (`typing.Any` is one) is not among them.
+    `secret` are the fields that those of them which are classes have declared secret.
     """
 
     stream: bytes = attrs.field(repr=False)
     names: tuple[str, ...]
+    secret: Mapping[str, tuple[str, ...]]
 
 
 def capture(root: object, *, name: str = "application") -> Capture:
@@ -59,10 +63,16 @@ def _capture(root: object) -> Capture:
         pieces = _Pieces()
         pickler = _Pickler(pieces, PROTOCOL)
         pickler.dump(root)
-        return Capture(b"".join(pieces), tuple(sorted(pickler.names)))
+        return _captured(b"".join(pieces), pickler.names)
     except RecursionError:
         slow = DeepPickler()
-        return Capture(slow.dump(root), tuple(sorted(slow.names)))
+        return _captured(slow.dump(root), slow.names)
+
+
+def _captured(stream: bytes, names: Mapping[str, object]) -> Capture:
+    order = sorted(names)
+    secret = {name: fields for name in order if (fields := secret_fields(names[name]))}
+    return Capture(stream, tuple(order), secret)
 
 
 class _Pieces(list[bytes]):
@@ -76,7 +86,7 @@ class _Pickler(pickle.Pickler):
 
     def __init__(self, pieces: _Pieces, protocol: int) -> None:
         super().__init__(pieces, protocol)
-        self.names: set[str] = set()
+        self.names: dict[str, object] = {}
         self._ordinary: set[type] = set()
 
     def reducer_override(self, obj: object) -> Any:
@@ -85,5 +95,5 @@ class _Pickler(pickle.Pickler):
             if not isinstance(obj, NAMED):
                 self._ordinary.add(type(obj))
             elif not is_bound(obj):
-                self.names.add(check_named(obj))
+                self.names[check_named(obj)] = obj
         return NotImplemented

@@ -8,10 +8,11 @@ all of the new.
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -67,20 +68,20 @@ class CreateError(WriteError):
 
 def replace(
     path: Path,
-    data: bytes,
+    data: bytes | Iterable[bytes],
     *,
     mode: int = 0o600,
     verify: Callable[[Path], object] | None = None,
     retire: Callable[[], object] | None = None,
 ) -> None:
-    """Give `path` the content `data`, durably and all at once.
+    """Give `path` the content `data`, or its pieces in turn, durably and all at once.
 
     `verify` is called with the temporary file once it is on the device, and may raise to stop;
     `retire` is called after it, right before the new file takes the name: the last moment to put
     the old one elsewhere. A symbolic link at `path` is itself replaced.
 
-    Raises `WriteError` (`CreateError` if the place is the trouble), or what `verify` or `retire`
-    raise; in each case the temporary file is gone and the old content is in place. The one
+    Raises `WriteError` (`CreateError` if the place is the trouble), or what `data`, `verify` or
+    `retire` raise; in each case the temporary file is gone and the old content is in place. The one
     exception is an error at ``flush of the folder``: the new content is in place, but a loss of
     power might still bring the old one back.
     """
@@ -94,14 +95,15 @@ def replace(
             )
         try:
             with _failing_as(path, "write"):
-                _write_all(handle, data)
+                written = _write_all(handle, [data] if isinstance(data, bytes) else data)
             with _failing_as(path, "flush"):
                 os.fsync(handle)
         finally:
             with _failing_as(path, "closing"):
                 os.close(handle)
         with _failing_as(path, "reading back"):
-            _compare(path, temporary, data)
+            if _summary(temporary, written.size) != written:
+                raise WriteError(path, "reading back", None)
         if verify is not None:
             verify(temporary)
         if retire is not None:
@@ -150,20 +152,32 @@ def _failing_as(path: Path, operation: str) -> Generator[None]:
         raise write_error(path, operation, error) from error
 
 
-def _write_all(handle: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
+@attrs.frozen
+class _Summary:
+    """What was written, or read back, without keeping it."""
+
+    size: int
+    digest: bytes
 
 
-def _compare(path: Path, temporary: Path, data: bytes) -> None:
-    handle = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+def _write_all(handle: int, pieces: Iterable[bytes]) -> _Summary:
+    size, checksum = 0, hashlib.sha256()
+    for piece in pieces:
+        checksum.update(piece)
+        size += len(piece)
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+    return _Summary(size, checksum.digest())
+
+
+def _summary(path: Path, most: int) -> _Summary:
+    size, checksum = 0, hashlib.sha256()
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        wanted = memoryview(data)
-        while wanted:
-            piece = os.read(handle, min(_PIECE, len(wanted)))
-            if not piece or wanted[: len(piece)] != memoryview(piece):
-                raise WriteError(path, "reading back", None)
-            wanted = wanted[len(piece) :]
+        while size < most and (piece := os.read(handle, min(_PIECE, most - size))):
+            checksum.update(piece)
+            size += len(piece)
     finally:
         os.close(handle)
+    return _Summary(size, checksum.digest())

@@ -22,18 +22,23 @@ _pending: ContextVar[_Pending | None] = ContextVar("perdure_restored", default=N
 
 @attrs.frozen
 class _Declaration:
-    transient: frozenset[str]
-    reopen: frozenset[str]
+    transient: frozenset[str] = frozenset()
+    reopen: frozenset[str] = frozenset()
+    secret: frozenset[str] = frozenset()
 
     def joined(self, other: "_Declaration") -> "_Declaration":
-        return _Declaration(self.transient | other.transient, self.reopen | other.reopen)
+        return _Declaration(
+            self.transient | other.transient,
+            self.reopen | other.reopen,
+            self.secret | other.secret,
+        )
 
 
 @overload
 def persistent(cls: C, /) -> C: ...
 @overload
 def persistent(
-    *, transient: Iterable[str] = ..., reopen: Iterable[str] = ...
+    *, transient: Iterable[str] = ..., reopen: Iterable[str] = ..., secret: Iterable[str] = ...
 ) -> Callable[[C], C]: ...
 def persistent(
     cls: type[Any] | None = None,
@@ -41,10 +46,11 @@ def persistent(
     *,
     transient: Iterable[str] = (),
     reopen: Iterable[str] = (),
+    secret: Iterable[str] = (),
 ) -> Any:
     """Declare how objects of a class are saved::
 
-        @persistent(transient=("cache",), reopen=("log",))
+        @persistent(transient=("cache",), reopen=("log",), secret=("password",))
         class Records: ...
 
     Fields named in `transient` are left out. They come back as the default that attrs or dataclasses
@@ -55,6 +61,10 @@ def persistent(
     One that was being written is made anew if it is gone, and never emptied; if it has become
     shorter, writing goes on at its end.
 
+    Fields named in `secret` are saved like all others, and not enciphered: who can read the file
+    has them, in XML and source at a glance. But a snapshot lists them in its passport, and what
+    shows one to people (the tree, the page, a comparison) hides their values.
+
     ``before_capture(self)``, if defined, is called before an object's fields are taken, perhaps more
     than once. ``after_restore(self)`` is called when all the objects of a snapshot are there, in no
     order that may be relied on. When one object is copied by `copy` or loaded by bare `pickle`, it
@@ -64,18 +74,28 @@ def persistent(
     (only above the old ``attr.s(slots=True)``), and for subclasses, which may declare more.
     Raises TypeError for a class whose own ``__reduce__`` decides what is saved.
     """
-    declaration = _Declaration(_names("transient", transient), _names("reopen", reopen))
+    declaration = _Declaration(
+        _names("transient", transient), _names("reopen", reopen), _names("secret", secret)
+    )
 
     def decorate(decorated: C) -> C:
         _check_class(decorated)
         own = _Declaration(
-            _mangled(decorated, declaration.transient), _mangled(decorated, declaration.reopen)
+            _mangled(decorated, declaration.transient),
+            _mangled(decorated, declaration.reopen),
+            _mangled(decorated, declaration.secret),
         )
         _declare(decorated, own)
         _follow_subclasses(decorated)
         return decorated
 
     return decorate if cls is None else decorate(cls)
+
+
+def secret_fields(item: object) -> tuple[str, ...]:
+    """The fields that `item`, if it is a class, or a base of it has declared secret; sorted."""
+    declaration = getattr(item, _DECLARATION, None) if isinstance(item, type) else None
+    return tuple(sorted(declaration.secret)) if isinstance(declaration, _Declaration) else ()
 
 
 @contextlib.contextmanager
@@ -148,7 +168,7 @@ def _follow_subclasses(cls: type) -> None:
                 if _function(base.__dict__.get("__init_subclass__")) is follow
             )
             super(holder, subclass).__init_subclass__(**keywords)
-        _declare(subclass, _Declaration(frozenset(), frozenset()))
+        _declare(subclass, _Declaration())
 
     name = "__init_subclass__"
     setattr(cls, name, classmethod(follow))

@@ -178,16 +178,15 @@ class FolderStore:
         there is a whole newest state. Raises `CaptureError`, `WriteError` or `SnapshotError`; all
         earlier states are then as they were.
         """
-        content, _ = snapshot.build(
+        snapshot.write(
+            self.shutdown_path,
             root,
             application=self.application,
             holds="state",
             paths=paths,
             origin=origin,
             signer=signer,
-        )
-        files.replace(
-            self.shutdown_path, content, verify=snapshot.read, retire=self._copy_to_generation
+            retire=self._copy_to_generation,
         )
         self._prune()
         return self.shutdown_path

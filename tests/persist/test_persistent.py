@@ -187,6 +187,44 @@ def test_a_failing_hook_says_whose_it_is() -> None:
         back(models.FailsAfter())
 
 
+@persistent(secret=("password", "__pin"))
+class Account:
+    def __init__(self) -> None:
+        self.password = "open sesame"
+        self.__pin = 4711
+
+
+@persistent(secret=("token",))
+class Administrator(Account):
+    """Declares more."""
+
+
+class Guest(Account):
+    """Inherits the declaration."""
+
+
+@attrs.define
+class Unsecret:
+    accounts: list[Account]
+
+
+def test_secret_fields_are_saved_and_noted_for_each_class_that_is_named() -> None:
+    captured = capture(Unsecret([Guest(), Administrator()]))
+    assert captured.secret == {
+        f"{__name__}:Administrator": ("_Account__pin", "password", "token"),
+        f"{__name__}:Guest": ("_Account__pin", "password"),
+    }
+    assert back(Account()).password == "open sesame"
+    assert capture(models.Plain()).secret == {}
+
+
+def test_secret_fields_are_noted_for_what_is_saved_at_any_depth() -> None:
+    deep: Any = Account()
+    for _ in range(100_000):
+        deep = [deep]
+    assert capture(deep).secret == {f"{__name__}:Account": ("_Account__pin", "password")}
+
+
 def test_what_was_declared_wrongly_is_refused_at_once() -> None:
     with pytest.raises(TypeError, match=r"transient is a tuple of names: transient=\('cache',\)"):
         persistent(transient="cache")

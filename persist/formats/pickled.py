@@ -1,0 +1,127 @@
+r"""The binary syntax, and the default.
+
+    offset  content
+    0       PERDURE SNAPSHOT 1\n                  the magic line: what this is, and its format
+            {"format": 1, ... }\n                 the passport, one line of JSON in ASCII
+            zstd 1234 56789\n                     how the payload is packed, its bytes in the file,
+                                                  and the bytes of the stream once unpacked
+            ...                                   the payload
+    -128    32 bytes                              SHA-256 of everything before
+    -96     32 bytes                              the public key of the signer (Ed25519)
+    -64     64 bytes                              its signature of that digest (see `trust`)
+
+The first three lines are read with ``head -n 3``. The payload is a pickle stream of protocol 5, as
+one Zstandard frame (``zstd``), or as it is (``plain``) where packing would shrink it more than a
+thousandfold: a reader takes a greater claim for an attack on its memory. A file that nobody
+signed has zeros for key and signature. Nothing follows the signature.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+from ..content import Content, Snapshot
+from ..passport import FORMAT as NUMBER
+from ..passport import Passport, PassportError, newer
+from ..trust import Signer, verify
+from .format import Format, FormatError
+
+MAGIC: Final = b"PERDURE SNAPSHOT "
+_MAGIC_LINE: Final = MAGIC + b"%d\n" % NUMBER
+_UNSIGNED: Final = bytes(96)
+_TRAILER: Final = 32 + len(_UNSIGNED)
+_LONGEST_LINE: Final = 1 << 24
+_GREATEST_RATIO: Final = 1000
+_SPARE: Final = 1 << 16
+_DAMAGED: Final = "the file is damaged ({}); take a copy, or an earlier generation"
+
+
+def encode(passport: Passport, content: Content, signer: Signer | None) -> Iterator[bytes]:
+    """The pieces of a file. Raises FormatError if the content has no stream."""
+    checksum = hashlib.sha256()
+    for piece in (_MAGIC_LINE, passport.to_line(), *_packed(content.stream)):
+        checksum.update(piece)
+        yield piece
+    digest = checksum.digest()
+    yield digest
+    yield _UNSIGNED if signer is None else signer.public + signer.sign(digest)
+
+
+def decode(data: bytes) -> Snapshot:
+    """What the bytes of a file hold, each of them checked. Raises FormatError."""
+    if not data.startswith(_MAGIC_LINE):
+        raise FormatError(_other_magic(data))
+    if len(data) < len(_MAGIC_LINE) + _TRAILER:
+        raise _damage("it ends too early", len(data))
+    body, trailer = memoryview(data)[:-_TRAILER], data[-_TRAILER:]
+    digest, key, signature = trailer[:32], trailer[32:64], trailer[64:]
+    if hashlib.sha256(body).digest() != digest:
+        raise _damage("its checksum does not match")
+    signer_key = None if trailer[32:] == _UNSIGNED else key
+    if signer_key is not None and not verify(key, digest, signature):
+        raise _damage("its signature does not match", len(body) + 64)
+    start = len(_MAGIC_LINE)
+    line, place = _line(data, start)
+    try:
+        passport = Passport.from_line(line)
+    except PassportError as error:
+        raise FormatError(f"its passport is wrong: {error}; write it anew", offset=start) from error
+    start = place
+    line, place = _line(data, start)
+    stream = _unpacked(line, start, body[place:])
+    return Snapshot(passport, Content.of_stream(stream), digest, signer_key, FORMAT.name)
+
+
+FORMAT: Final = Format("pickle", "", (MAGIC,), encode, decode)
+
+
+def _damage(what: str, offset: int | None = None) -> FormatError:
+    return FormatError(_DAMAGED.format(what), offset=offset)
+
+
+def _other_magic(data: bytes) -> str:
+    number = data[len(MAGIC) :].partition(b"\n")[0][:20]
+    if number.isdigit() and int(number) > NUMBER:
+        return newer(int(number))
+    return _DAMAGED.format("its first line is not as it should be")
+
+
+def _packed(stream: bytes) -> tuple[bytes, bytes]:
+    import zstandard
+
+    method, payload = b"zstd", zstandard.ZstdCompressor(write_checksum=False).compress(stream)
+    if len(stream) > len(payload) * _GREATEST_RATIO + _SPARE:
+        method, payload = b"plain", stream
+    return b"%s %d %d\n" % (method, len(payload), len(stream)), payload
+
+
+def _line(data: bytes, start: int) -> tuple[bytes, int]:
+    end = data.find(b"\n", start, min(start + _LONGEST_LINE, len(data) - _TRAILER))
+    if end < 0:
+        raise _damage("a line of its head does not end", start)
+    return data[start:end], end + 1
+
+
+def _unpacked(line: bytes, place: int, payload: memoryview) -> bytes:
+    import zstandard
+
+    try:
+        method, *sizes = line.decode("ascii").split(" ")
+        packed, size = map(int, sizes)
+    except ValueError as error:
+        raise _damage("the third line is not as it should be", place) from error
+    if packed != len(payload):
+        raise _damage(f"it has {len(payload)} bytes of payload, not {packed}", place)
+    if method == "plain" and size == packed:
+        return bytes(payload)
+    if method != "zstd" or not 0 <= size <= packed * _GREATEST_RATIO + _SPARE:
+        raise FormatError(
+            f"a payload of {packed} bytes cannot hold {size} as {method!r}", offset=place
+        )
+    try:
+        # The frame has a size of its own, which zstandard believes: it must be the one just checked.
+        if zstandard.get_frame_parameters(payload).content_size != size:
+            raise FormatError("the payload and the third line disagree on the size", offset=place)
+        return zstandard.ZstdDecompressor().decompress(payload, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise _damage(f"it does not unpack: {error}", place) from error

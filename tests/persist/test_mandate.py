@@ -1,0 +1,159 @@
+"""The signature of a text: a person may change values, and name nothing new."""
+
+import datetime
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from perdure.persist import graphstream, mandate
+from perdure.persist.capture import capture
+from perdure.persist.graph import Call, Graph, Instance, Names, instance_of
+from perdure.persist.mandate import Seal, holder, names_of, sign
+from perdure.persist.passport import Passport
+from perdure.persist.trust import Signer
+
+from . import models
+
+HERE = models.__name__
+
+
+def graph_of(root: object) -> Graph:
+    return graphstream.read(capture(root).stream)
+
+
+def passport_of(graph: Graph) -> Passport:
+    return Passport(
+        format=1,
+        application="web",
+        holds="state",
+        written="2026-11-21T05:47:19Z",
+        writer="perdure 0.1.0",
+        python="3.11.7",
+        names=names_of(graph),
+        paths=("/srv/site",),
+    )
+
+
+def test_the_names_are_those_of_classes_functions_and_bound_methods() -> None:
+    plain = models.Plain(a=1)
+    root = [plain.method, models.function, datetime.date(2026, 1, 1), [].append, plain, len]
+    assert names_of(graph_of(root)) == (
+        "builtins:getattr",
+        "builtins:len",
+        "builtins:list.append",
+        "datetime:date",
+        f"{HERE}:Plain",
+        f"{HERE}:Plain.method",
+        f"{HERE}:function",
+    )
+
+
+def test_a_method_of_what_a_call_returns_or_of_a_class_has_a_name_too() -> None:
+    names = Names()
+    getattr_ = names.find("builtins", "getattr")
+    made = Call(names.find("visits", "make"), ())
+    root = [
+        Call(getattr_, (made, "flush")),
+        Call(getattr_, (names.find("visits", "Counter"), "default")),
+        Call(getattr_, (Call(Call(names.find("visits", "maker"), ()), ()), "run")),
+        Call(getattr_, ("text", "upper")),
+        Call(getattr_, (1, instance_of(names.find("visits", "Text")))),
+        Call(getattr_, (1, "a", "b")),
+    ]
+    assert set(names_of(Graph(root, names))) - set(map(str, names)) == {
+        "visits:make().flush",
+        "visits:Counter.default",
+        "?().run",
+        "builtins:str.upper",
+        "builtins:getattr(?)",
+    }
+
+
+def test_methods_are_found_at_any_depth_and_in_loops() -> None:
+    loop: list[Any] = [models.Plain().method]
+    loop.append(loop)
+    for _ in range(100_000):
+        loop = [loop]
+    assert f"{HERE}:Plain.method" in names_of(graph_of(loop))
+
+
+def test_who_changes_values_keeps_the_mandate(signer: Signer) -> None:
+    graph = graph_of([models.Plain(a=1, b=models.function), models.Plain().method])
+    passport = passport_of(graph)
+    seal = sign(passport, signer)
+    assert holder(passport, seal, graph) == signer.public
+    first: Instance = graph.root[0]
+    first.state["a"] = [2, "more"]
+    graph.root.append(first)
+    del first.state["b"]
+    assert holder(passport, seal, graph) == signer.public
+
+
+def _one_more_name(graph: Graph) -> None:
+    graph.root.append(graph.names.find("os", "system"))
+
+
+def _another_method(graph: Graph) -> None:
+    graph.root[1].arguments = (graph.root[1].arguments[0], "delete")
+
+
+def _a_hidden_method(graph: Graph) -> None:
+    call = graph.root[1]
+    call.arguments = (call.arguments[0], instance_of(type(graph.root[0])))
+
+
+@pytest.mark.parametrize("change", [_one_more_name, _another_method, _a_hidden_method])
+def test_a_name_that_was_not_signed_voids_it(
+    change: Callable[[Graph], None], signer: Signer
+) -> None:
+    graph = graph_of([models.Plain(), models.Plain().method])
+    passport = passport_of(graph)
+    seal = sign(passport, signer)
+    change(graph)
+    assert holder(passport, seal, graph) is None
+    assert len(mandate.added_names(passport, graph)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"names": ("os:system",)},
+        {"paths": ("/tmp",)},
+        {"application": "mail"},
+        {"holds": "blueprint"},
+        {"origin": "ab"},
+        {"written": "2027-01-01T00:00:00Z"},
+        {"secret": {"visits:Account": ("password",)}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_change_of_the_passport_voids_it(change: dict[str, Any], signer: Signer) -> None:
+    graph = graph_of([models.Plain()])
+    passport = passport_of(graph)
+    seal = sign(passport, signer)
+    assert holder(attrs.evolve(passport, **change), seal, graph) is None
+
+
+def test_only_a_right_signature_of_this_kind_counts(signer: Signer, tmp_path: Path) -> None:
+    graph = graph_of([models.Plain()])
+    passport = passport_of(graph)
+    other = Signer.of_user(tmp_path / "stranger")
+    seal = sign(passport, signer)
+    for wrong in (
+        None,
+        Seal(other.public, seal.signature),
+        Seal(seal.key, bytes(64)),
+        Seal(b"", b""),
+        Seal(seal.key[:31], seal.signature),
+    ):
+        assert holder(passport, wrong, graph) is None
+    assert holder(passport, sign(passport, other), graph) == other.public
+
+
+def test_a_partial_object_counts_by_what_it_calls() -> None:
+    names = names_of(graph_of(functools.partial(models.Plain().method, 1)))
+    assert {"functools:partial", f"{HERE}:Plain.method"} <= set(names)
