@@ -21,22 +21,43 @@ _BATCH: Final = 1000
 # Past this no memory is left on most machines: a graph that unfolds for ever is stopped here.
 _DEEPEST: Final = 4_000_000
 
+# What is begun anew inside itself writes its parts anew, by their numbers. That this needs the square
+# of their count is in the nature of such streams; past so many it takes minutes, and is stopped.
+_MOST_REPEATED: Final = 50_000_000
+_COST_OF_REPEATING: Final = 100
+
+Memo = dict[int, tuple[int, object]]
 _Rest = Iterator[object]
 
 
 class EndlessError(Exception):
-    """The nesting goes deeper than any memory holds: objects that make new objects when saved."""
+    """The nesting would never end.
+
+    Objects make new objects when saved; or a tuple, a frozenset or what an object is made from
+    contains itself, with nothing between that could be made first. That is then the `item`.
+    """
+
+    def __init__(self, reason: str, item: object = None) -> None:
+        super().__init__(reason)
+        self.item = item
 
 
 class DeepPickler:
-    """Writes one stream; `names` are then the classes and functions it names."""
+    """Writes one stream; `names` are then the classes and functions it names, each by its name.
 
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-        self._pieces: list[bytes] = []
+    The stream begins with `head`: opcodes that leave nothing on the stack, and in the memo what
+    `memo` says, by the ids of objects: their numbers, and the objects themselves.
+    """
+
+    def __init__(self, head: bytes = b"", memo: Memo | None = None) -> None:
+        self.names: dict[str, object] = {}
+        self._pieces: list[bytes] = [pickle.PROTO + bytes([PROTOCOL]), head]
         self._write = self._pieces.append
         # The objects are kept beside their numbers: an id is only good while its object lives.
-        self._memo: dict[int, tuple[int, object]] = {}
+        self._memo: Memo = dict(memo or {})
+        # What is begun and not yet in the memo, with how much was there when it was begun last.
+        self._open: dict[int, int] = {}
+        self._repeated = 0
         self._savers: dict[type, Callable[[Any], _Rest | None]] = {
             bytearray: self._bytearray,
             bytes: self._bytes,
@@ -51,7 +72,6 @@ class DeepPickler:
 
     def dump(self, root: object) -> bytes:
         """The stream of `root`. Raises what its objects' own methods raise, or `EndlessError`."""
-        self._write(pickle.PROTO + bytes([PROTOCOL]))
         stack: list[_Rest] = [iter((root,))]
         while stack:
             for part in stack[-1]:
@@ -86,7 +106,23 @@ class DeepPickler:
 
     def _memoize(self, item: object) -> None:
         self._memo[id(item)] = (len(self._memo), item)
+        self._open.pop(id(item), None)
         self._write(pickle.MEMOIZE)
+
+    def _enter(self, item: object, parts: int) -> None:
+        """Begin `item`, which can be in the memo only when its `parts` are written.
+
+        It may be begun again among its own parts: as long as something came into the memo meanwhile,
+        this comes to an end, and the innermost is the one that counts.
+        """
+        before = self._open.get(id(item))
+        if before is not None:
+            self._repeated += parts + _COST_OF_REPEATING
+            if before == len(self._memo) or self._repeated > _MOST_REPEATED:
+                raise EndlessError(
+                    "it contains itself, and no part of it could be made first", item
+                )
+        self._open[id(item)] = len(self._memo)
 
     # Values of Python's own.
 
@@ -144,6 +180,7 @@ class DeepPickler:
         return self._tuple_parts(items)
 
     def _tuple_parts(self, items: tuple[object, ...]) -> _Rest:
+        self._enter(items, len(items))
         short = len(items) <= 3
         if not short:
             self._write(pickle.MARK)
@@ -173,6 +210,7 @@ class DeepPickler:
         return self._batches(items, pickle.ADDITEMS)
 
     def _frozenset(self, items: frozenset[object]) -> _Rest:
+        self._enter(items, len(items))
         self._write(pickle.MARK)
         yield from items
         known = self._memo.get(id(items))
@@ -204,7 +242,7 @@ class DeepPickler:
 
     def _object(self, item: Any) -> _Rest | None:
         if isinstance(item, NAMED) and not is_bound(item):
-            self.names.add(check_named(item))
+            self.names[check_named(item)] = item
             # A class of some metaclasses has its own way to be saved, others go by name.
             if item in SINGLETONS:
                 return self._reduction(item, Reduction(type, (SINGLETONS[item],)))
@@ -224,6 +262,7 @@ class DeepPickler:
 
     def _reduction(self, item: object, made: Reduction) -> _Rest:
         function, arguments = made.function, made.arguments
+        self._enter(item, len(arguments))
         special = getattr(function, "__name__", "")
         if special == "__newobj__":
             _check_class(item, arguments[0])

@@ -25,6 +25,7 @@ SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset, bytearray})
 _LONG: Final = 100
 _MOST_NAMES: Final = 100_000
+_MOST_FIELDS: Final = 100
 
 Pair = tuple[Any, Any]
 
@@ -74,13 +75,10 @@ class Node:
     setter: Any
 
     def __setstate__(self, state: Any) -> None:
-        if self.state is None:
-            self.state = state
-        elif type(self.state) is dict and type(state) is dict:
-            # A pickler gives an object that was met inside its own arguments its state twice.
-            self.state = {**self.state, **state}
-        else:
-            raise GraphError("an object is given its state twice")
+        # A pickler gives an object that was met inside its own arguments its state more than once.
+        if self.state is not None and not _replaces(state, self.state):
+            raise GraphError("an object is given two different states")
+        self.state = state
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self.pairs is None:
@@ -114,7 +112,7 @@ class Instance(Node):
     name: ClassVar[str]
     keywords: dict[str, Any] | None
 
-    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
+    def __new__(cls, /, *arguments: Any, **keywords: Any) -> Self:
         made = object.__new__(cls)
         made.arguments = arguments
         made.keywords = keywords or None
@@ -152,6 +150,26 @@ class Call(Node):
 
     def __repr__(self) -> str:
         return f"<call of {self.function}>"
+
+
+def _replaces(state: object, earlier: object) -> bool:
+    """Whether to be given `state` after `earlier` comes to the same as to be given `state` alone.
+
+    Fields are added to those that are there: so they must be the same. More fields than a class may
+    have are not looked at, or a stream could make that go on for ever.
+    """
+    if isinstance(state, tuple) and isinstance(earlier, tuple):
+        both = cast("tuple[Any, ...]", state), cast("tuple[Any, ...]", earlier)
+        if len(both[0]) == len(both[1]) == 2:
+            return all(map(_has_same_fields, *both))
+    return _has_same_fields(state, earlier)
+
+
+def _has_same_fields(state: object, earlier: object) -> bool:
+    if isinstance(state, dict) and isinstance(earlier, dict) and state is not earlier:
+        fields = cast("dict[Any, Any]", state).keys()
+        return len(fields) <= _MOST_FIELDS and fields == cast("dict[Any, Any]", earlier).keys()
+    return type(state) is type(earlier)
 
 
 def _reduced(node: Node, function: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -196,7 +214,7 @@ class Graph:
     names: Names
 
 
-def instance_of(kind: Global, *arguments: Any, **keywords: Any) -> Instance:
+def instance_of(kind: Global, /, *arguments: Any, **keywords: Any) -> Instance:
     """An instance of the class that `kind` stands for; calling `kind` makes a `Call`."""
     return cast("type[Instance]", kind).__new__(
         cast("type[Instance]", kind), *arguments, **keywords

@@ -1,0 +1,111 @@
+"""A pickle stream to a graph, and a graph to a pickle stream.
+
+Both ways it is the C pickler's work. For reading, each name that the stream asks for is a `Global`, whose
+instances take whatever an unpickler gives them. For writing, the pickler finds the names in its memo
+already: the stream begins with all of them, which to a pickler would be impossible to look up.
+"""
+
+import io
+import pickle
+import struct
+from typing import Any, Final, cast
+
+from . import opcodes
+from .collector import collector_off
+from .deep import DeepPickler, EndlessError, Memo
+from .graph import Global, Graph, GraphError, Names, Node
+from .opcodes import StreamError
+from .reduction import PROTOCOL
+
+__all__ = ["StreamError", "read", "write"]
+
+# TUPLE3 in place of TUPLE2, so that the setter is in it, and then the persistent id of it instead of
+# the call. No stream has persistent ids of its own: `opcodes.check` refuses them.
+_CAUGHT_SETTER: Final = pickle.TUPLE3 + pickle.BINPERSID + pickle.POP
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, stream: bytes, names: Names) -> None:
+        super().__init__(io.BytesIO(stream), fix_imports=False)
+        self.find_class = names.find  # type: ignore[method-assign]
+
+
+class _CatchingReader(_Reader):
+    """Also keeps what a state setter is called with, the result of which a stream drops."""
+
+    def persistent_load(self, pid: Any, /) -> None:
+        setter, item, state = pid
+        if not isinstance(item, Node):
+            raise GraphError("a state is set of what has none")
+        item.setter, item.state = setter, state
+
+
+def read(stream: bytes) -> Graph:
+    """The graph that `stream` holds. Nothing is imported, and nothing of the stream's is run.
+
+    Raises `StreamError` for whatever no pickler of protocol 4 or 5 writes: among it, what would
+    take more memory than a small multiple of the stream's size. MemoryError passes.
+    """
+    setters = opcodes.check(stream)
+    names = Names()
+    if setters:
+        patched = bytearray(stream)
+        for place in setters:
+            patched[place : place + len(_CAUGHT_SETTER)] = _CAUGHT_SETTER
+        reader: _Reader = _CatchingReader(bytes(patched), names)
+    else:
+        reader = _Reader(stream, names)
+    try:
+        with collector_off():
+            return Graph(reader.load(), names)
+    except MemoryError:
+        raise
+    except (GraphError, pickle.UnpicklingError) as error:
+        raise StreamError(str(error)) from error
+    except Exception as error:
+        raise StreamError(f"{type(error).__name__}: {error}") from error
+
+
+def write(graph: Graph) -> bytes:
+    """The stream of `graph`, protocol 5, at any depth. Two isomorphic graphs may have different ones.
+
+    Raises `GraphError` if it has a loop that cannot be built, or a node of an impossible shape.
+    """
+    try:
+        with collector_off():
+            return _write(graph)
+    except EndlessError as error:
+        raise GraphError(str(error)) from error
+    except pickle.PicklingError as error:
+        raise GraphError(str(error)) from error
+
+
+def _write(graph: Graph) -> bytes:
+    memo: Memo = {id(name): (number, name) for number, name in enumerate(graph.names)}
+    head = b"".join(map(_named, graph.names))
+    pieces = _Pieces()
+    pickler = pickle.Pickler(pieces, PROTOCOL)
+    pickler.memo = cast("Any", memo)
+    try:
+        pickler.dump(graph.root)
+    except RecursionError:
+        return DeepPickler(head, memo).dump(graph.root)
+    protocol, rest = pieces[0][:2], pieces[0][2:]
+    return b"".join((protocol, head, rest, *pieces[1:]))
+
+
+class _Pieces(list[bytes]):
+    write = list[bytes].append
+
+
+def _named(name: Global) -> bytes:
+    return b"".join(
+        (_text(name.module), _text(name.name), pickle.STACK_GLOBAL, pickle.MEMOIZE, pickle.POP)
+    )
+
+
+def _text(text: str) -> bytes:
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) < 256:
+        return pickle.SHORT_BINUNICODE + bytes([len(data)]) + data
+    return pickle.BINUNICODE + struct.pack("<I", len(data)) + data
