@@ -21,6 +21,8 @@ from typing import Any, ClassVar, Final, Self, cast
 
 import attrs
 
+from .reduction import Fields, fields_of
+
 SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset, bytearray})
 _LONG: Final = 100
@@ -158,18 +160,14 @@ def _replaces(state: object, earlier: object) -> bool:
     Fields are added to those that are there: so they must be the same. More fields than a class may
     have are not looked at, or a stream could make that go on for ever.
     """
-    if isinstance(state, tuple) and isinstance(earlier, tuple):
-        both = cast("tuple[Any, ...]", state), cast("tuple[Any, ...]", earlier)
-        if len(both[0]) == len(both[1]) == 2:
-            return all(map(_has_same_fields, *both))
-    return _has_same_fields(state, earlier)
+    fields, known = fields_of(state), fields_of(earlier)
+    if fields is None or known is None:
+        return fields is known
+    return len(fields) == len(known) and all(map(_is_same_set, fields, known))
 
 
-def _has_same_fields(state: object, earlier: object) -> bool:
-    if isinstance(state, dict) and isinstance(earlier, dict) and state is not earlier:
-        fields = cast("dict[Any, Any]", state).keys()
-        return len(fields) <= _MOST_FIELDS and fields == cast("dict[Any, Any]", earlier).keys()
-    return type(state) is type(earlier)
+def _is_same_set(fields: Fields, known: Fields) -> bool:
+    return fields is known or (len(fields) <= _MOST_FIELDS and fields.keys() == known.keys())
 
 
 def _reduced(node: Node, function: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
