@@ -5,70 +5,26 @@ snapshot that holds both. One component that cannot be saved never costs the oth
 """
 
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, cast
 
 import attrs
 
-from ..persist import modules, snapshot
+from ..persist import modules
 from ..persist.capture import capture
 from ..persist.culprit import CaptureError
 from ..persist.errors import PerdureError
-from ..persist.passport import Passport
-from ..persist.restore import RestoreError, TrustError, restore
-from ..persist.snapshot import Snapshot
+from ..persist.formats.format import FormatError
+from ..persist.restore import restore
+from ..persist.snapshot import SnapshotError, VerificationError
 from ..persist.store import FolderStore
-from ..persist.trust import Policy, Signer
+from ..persist.trust import Policy
 from .application import Application
 from .collection import ServiceCollection
+from .loader import ContentError, Loaded, Loader
 from .registry import Registry
 from .web import scriptmodule
-
-
-@attrs.define
-class ContentError(PerdureError):
-    """A sound snapshot, but of something else than was `expected`."""
-
-    exit_status: ClassVar[int] = os.EX_DATAERR
-    path: Path
-    found: str
-    expected: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: holds {self.found}, expected was {self.expected}; name another file"
-
-
-@attrs.define
-class OwnerError(PerdureError):
-    """A snapshot has this user's signature, but is a file of another user's."""
-
-    exit_status: ClassVar[int] = os.EX_NOPERM
-    path: Path
-    owner: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.path}: belongs to user {self.owner}, and this is user {os.geteuid()}, who may "
-            "not trust it; chown it, or run the blueprint, which takes it as the user it runs as"
-        )
-
-
-@attrs.define
-class LoadError(PerdureError):
-    """What the snapshot at `path` holds cannot be built here, for `cause`."""
-
-    path: Path
-    cause: TrustError | RestoreError
-
-    @property
-    def exit_status(self) -> int:  # type: ignore[override]
-        """That of the cause."""
-        return self.cause.exit_status
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.cause}"
 
 
 @attrs.define
@@ -115,53 +71,18 @@ class LeftOutError(PerdureError):
         return f"{self.path}: saved, but not the present form of {parts}"
 
 
-@attrs.frozen
-class Loaded:
-    """An application, the snapshot that held it, and whether that is this user's own work."""
+@attrs.define
+class SyntaxKeptError(PerdureError):
+    """The state was saved to `path`, but not in the `wanted` syntax, for `cause`."""
 
-    application: Application
-    own: bool
+    exit_status: ClassVar[int] = os.EX_DATAERR
     path: Path
-    snapshot: Snapshot
+    wanted: str
+    cause: Exception
 
-    @property
-    def passport(self) -> Passport:
-        """The header of the snapshot."""
-        return self.snapshot.passport
-
-
-@attrs.frozen
-class Loader:
-    """How the snapshots of a run are opened: whose classes, and where modules are found."""
-
-    signer: Signer
-    trusted: Sequence[str] = ()
-    folders: Sequence[str] = ()
-
-    def load(self, path: Path) -> Loaded:
-        """Read, verify and restore the application in `path`.
-
-        Raises SnapshotError, LoadError, ContentError or OwnerError.
-        """
-        before = _owner_of(path)
-        found = snapshot.read(path)
-        own = found.is_signed_by(self.signer)
-        # Who serves as another user keeps the key in memory. So what that other user wrote is
-        # theirs, whatever its signature: root must not run it.
-        if own and (before != _owner_of(path) or before[0] not in (0, os.geteuid())):
-            raise OwnerError(path, before[0])
-        folders = modules.merged(self.folders, found.folders(self.signer))
-        modules.add_folders(folders)
-        scriptmodule.install()
-        try:
-            application = restore(found.stream, found.policy(self.signer, self.trusted))
-        except (TrustError, RestoreError) as error:
-            raise LoadError(path, error) from error
-        if not isinstance(application, Application):
-            kind = type(application).__name__
-            raise ContentError(path, f"an object of {kind}", "an application")
-        application.paths = modules.merged(folders, application.paths if own else ())
-        return Loaded(application, own, path, found)
+    def __str__(self) -> str:
+        cause = " ".join(str(self.cause).split()) or type(self.cause).__name__
+        return f"{self.path}: saved, but in binary and not as {self.wanted}: {cause}"
 
 
 @attrs.frozen
@@ -202,7 +123,10 @@ def begin(
             raise FreshError(application.name)
         return _beginning(application, built.own, built, "resumes")
     own = built is None or built.own
-    newest = None if fresh else store.newest()
+    try:
+        newest = None if fresh else store.newest()
+    except SnapshotError as error:
+        raise StateError(error.path, store.generations_folder, error) from error
     if newest is None:
         return _beginning(application, own, None, "starts without earlier state")
     try:
@@ -227,21 +151,15 @@ def _beginning(application: Application, own: bool, state: Loaded | None, words:
     if state is None:
         return Beginning(application, own, None, None, words, services)
     sentence = f"{words} {state.path}, written {state.passport.written}"
-    origin = state.snapshot.digest.hex()
+    origin = state.digest.hex()
     return Beginning(application, own, state.path, origin, sentence, services)
-
-
-def _owner_of(path: Path) -> tuple[int, int, int]:
-    """Whose file it is; the rest tells whether it was changed or replaced meanwhile."""
-    try:
-        status = path.stat()
-    except OSError:
-        return (-1, 0, 0)
-    return (status.st_uid, status.st_ino, status.st_ctime_ns)
 
 
 def keep(beginning: Beginning, store: FolderStore, loader: Loader) -> Path:
     """Save the running application of `beginning` as the newest state; returns the file.
+
+    A state that cannot be written in the store's syntax is saved in binary; then SyntaxKeptError is
+    raised.
 
     A component that cannot be saved is written in the form the run began with, or left out when
     there was none; then, after the rest is safe, LeftOutError is raised. Raises WriteError
@@ -249,6 +167,19 @@ def keep(beginning: Beginning, store: FolderStore, loader: Loader) -> Path:
     """
     application = beginning.application
     application.paths = modules.merged(application.paths, scriptmodule.script_folders())
+    try:
+        return _keep(application, beginning, store, loader)
+    except (FormatError, VerificationError, MemoryError) as error:
+        if store.syntax == "pickle":
+            raise
+        wanted, store.syntax = store.syntax, "pickle"
+        path = _keep(application, beginning, store, loader)
+        raise SyntaxKeptError(path, wanted, error) from error
+
+
+def _keep(
+    application: Application, beginning: Beginning, store: FolderStore, loader: Loader
+) -> Path:
     causes: tuple[CaptureError, ...] = ()
     try:
         path = _save(application, beginning, store, loader)

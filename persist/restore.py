@@ -24,21 +24,20 @@ from .values import DATA_CLASSES
 class TrustError(PerdureError):
     """A snapshot names what may not be loaded; no object of it was built and nothing called.
 
-    `names` are the refused ones, as ``module:qualname``. Nothing was imported for it either, unless
-    all its modules are allowed and a name is not of the one it is looked for in: those were.
+    `names` are the refused ones, as ``module:qualname``. `cause` says why they may not. Nothing was
+    imported for it either, unless all its modules are allowed and a name is not of the one it is
+    looked for in: those were.
     """
 
     names: tuple[str, ...]
+    cause: str = "this user has not signed the snapshot"
     exit_status: ClassVar[int] = os.EX_NOPERM
 
     def __str__(self) -> str:
         modules = sorted({name.partition(":")[0] for name in self.names})
         shown = ", ".join(name.replace(":", ".") for name in self.names)
         trusted = " ".join(f"--trust {module}" for module in modules)
-        return (
-            f"this user has not signed the snapshot, and it names {shown}, which a stranger's may"
-            f" not load; nothing was run; if you trust who wrote it: {trusted}"
-        )
+        return f"{self.cause}, and it names {shown}, which a stranger's may not load; nothing was run; if you trust who wrote it: {trusted}"
 
 
 @attrs.define

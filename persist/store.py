@@ -3,11 +3,16 @@
 web-shutdown.snap              the newest state
 web.generations/000001.snap    older ones, the greater number the newer
 web.lock                       held by the process that runs the application; has its number
+
+A state in XML is called ``web-shutdown.snap.xml``, and one in source ``web-shutdown.snap.py``; so
+are generations. Such a file may also be an export that somebody has put beside the newest state.
 """
 
 import contextlib
 import fcntl
+import filecmp
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +22,16 @@ import attrs
 
 from . import files, snapshot
 from .errors import PerdureError
+from .formats.table import SUFFIXES
 from .trust import Signer
 
 NEWEST: Final = "{}-shutdown.snap"
 GENERATIONS: Final = "{}.generations"
 GENERATION: Final = "{:06d}.snap"
 LOCK: Final = "{}.lock"
+_NUMBERED: Final = re.compile(
+    rf"([0-9]+)\.snap({'|'.join(map(re.escape, SUFFIXES.values()))})", re.ASCII
+)
 _LONGEST_NAME: Final = 100
 
 
@@ -69,18 +78,19 @@ def _check_name(store: "FolderStore", attribute: object, name: str) -> None:
 class FolderStore:
     """The states of `application`, in `folder`. `keep` older ones are kept besides the newest.
 
-    Only the process that holds the lock may save or prune.
+    They are saved in `syntax`, and found in any. Only the process that holds the lock may save or prune.
     """
 
     folder: Path
     application: str = attrs.field(validator=_check_name)
     keep: int = 5
+    syntax: str = "pickle"
     _lock: int | None = attrs.field(default=None, init=False)
 
     @property
     def shutdown_path(self) -> Path:
-        """Where the newest state is, or will be."""
-        return self.folder / NEWEST.format(self.application)
+        """Where the next state will be."""
+        return self._shutdown_path(self.syntax)
 
     @property
     def lock_path(self) -> Path:
@@ -146,19 +156,30 @@ class FolderStore:
                 raise StoreError(folder, _way_out(error.number)) from error
             except OSError as error:
                 raise StoreError(folder, _way_out(error.errno)) from error
-        with contextlib.suppress(FileNotFoundError):
-            if not os.access(self.shutdown_path, os.R_OK | os.W_OK, effective_ids=True):
-                owner = os.stat(self.shutdown_path).st_uid
-                raise StoreError(
-                    self.folder,
-                    f"{self.shutdown_path.name} belongs to user {owner} and could not be set aside"
-                    f" for a newer one; chown it to user {os.geteuid()}",
-                )
+        for path in self._shutdown_files():
+            with contextlib.suppress(FileNotFoundError):
+                if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+                    owner = os.stat(path).st_uid
+                    raise StoreError(
+                        self.folder,
+                        f"{path.name} belongs to user {owner} and could not be set aside"
+                        f" for a newer one; chown it to user {os.geteuid()}",
+                    )
 
     def newest(self) -> Path | None:
-        """The newest state, or None if there is none yet."""
-        path = self.shutdown_path
-        return path if path.exists() else None
+        """The newest state, or None if there is none yet.
+
+        If there are several, in several syntaxes, it is the one that was written last. An export
+        has the time of its original: then it is the one in this store's own syntax, or else the
+        binary one. Raises `SnapshotError` if one of several cannot be read.
+        """
+        found = self._shutdown_files()
+        if len(found) > 1:
+            # What a killed save has copied to the generations, and would have removed.
+            found = [path for path in found if not self._is_generation(path)] or found
+        if len(found) > 1:
+            found.sort(key=lambda path: snapshot.read(path).passport.written, reverse=True)
+        return found[0] if found else None
 
     def generations(self) -> list[Path]:
         """The older states, newest first."""
@@ -175,8 +196,9 @@ class FolderStore:
         """Write the state `root` as the newest; the one before it becomes a generation.
 
         That happens once the new one is on the device and has been read back: at every moment
-        there is a whole newest state. Raises `CaptureError`, `WriteError` or `SnapshotError`; all
-        earlier states are then as they were.
+        there is a whole newest state. What lies beside it in other syntaxes becomes generations
+        too. Raises `CaptureError`, `WriteError` or `SnapshotError`, and for text `FormatError` or
+        `VerificationError`; all earlier states are then as they were.
         """
         snapshot.write(
             self.shutdown_path,
@@ -186,10 +208,26 @@ class FolderStore:
             paths=paths,
             origin=origin,
             signer=signer,
-            retire=self._copy_to_generation,
+            syntax=self.syntax,
+            retire=self._copy_to_generations,
         )
+        for path in self._shutdown_files()[1:]:
+            # One that stays is known by the copy among the generations.
+            with contextlib.suppress(OSError):
+                os.unlink(path)
         self._prune()
         return self.shutdown_path
+
+    def _shutdown_path(self, syntax: str) -> Path:
+        return self.folder / (NEWEST.format(self.application) + SUFFIXES[syntax])
+
+    def _shutdown_files(self) -> list[Path]:
+        """Those that are there, this store's own syntax first, the others in their order."""
+        order = dict.fromkeys([self.syntax, *SUFFIXES])
+        return [path for path in map(self._shutdown_path, order) if path.exists()]
+
+    def _is_generation(self, path: Path) -> bool:
+        return any(filecmp.cmp(path, other, shallow=False) for other in self.generations())
 
     def _take_lock(self) -> int:
         path = self.lock_path
@@ -214,48 +252,54 @@ class FolderStore:
                 os.close(handle)
 
     def _remove_leftovers(self) -> None:
+        ours = {self._shutdown_path(syntax).name for syntax in SUFFIXES}
         for folder in (self.folder, self.generations_folder):
             # What cannot be removed costs room, and nothing else.
             with contextlib.suppress(OSError):
                 for name in os.listdir(folder):
                     target = files.target_of(name)
-                    if target == self.shutdown_path.name or (target and folder != self.folder):
+                    if target in ours or (target and folder != self.folder):
                         os.unlink(folder / name)
 
-    def _copy_to_generation(self) -> None:
-        newest = self.newest()
-        if newest is None:
-            return
-        latest = self.generations()[:1]
-        if latest and os.path.samefile(latest[0], newest):
+    def _copy_to_generations(self) -> None:
+        found = self._shutdown_files()
+        if len(found) > 1:
+            # The one that `newest` finds gets the greatest number.
+            found.reverse()
+            found.sort(key=_written)
+        for path in found:
+            self._copy_to_generation(path)
+
+    def _copy_to_generation(self, path: Path) -> None:
+        if any(os.path.samefile(path, other) for other in self.generations()):
             return  # A save that was killed between this and its rename has done it.
-        target = self._next_generation()
+        target = self._next_generation(path.name.removeprefix(NEWEST.format(self.application)))
         try:
-            os.link(newest, target)
+            os.link(path, target)
             files.flush_folder(target.parent)
         except OSError:
             # A file system without hard links, or another's file: a copy costs only time.
             try:
-                content = newest.read_bytes()
+                content = path.read_bytes()
             except OSError as error:
-                raise files.write_error(newest, "copying to a generation", error) from error
+                raise files.write_error(path, "copying to a generation", error) from error
             files.replace(target, content)
 
-    def _next_generation(self) -> Path:
+    def _next_generation(self, suffix: str) -> Path:
         folder = self.generations_folder
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise files.write_error(folder, "creation", error) from error
         last = max((number for number, _ in self._numbered()), default=0)
-        return folder / GENERATION.format(last + 1)
+        return folder / (GENERATION.format(last + 1) + suffix)
 
     def _numbered(self) -> list[tuple[int, Path]]:
         found: list[tuple[int, Path]] = []
         with contextlib.suppress(FileNotFoundError):
             for path in self.generations_folder.iterdir():
-                if path.suffix == ".snap" and path.stem.isascii() and path.stem.isdigit():
-                    found.append((int(path.stem), path))
+                if match := _NUMBERED.fullmatch(path.name):
+                    found.append((int(match[1]), path))
         return found
 
     def _prune(self) -> None:
@@ -263,6 +307,14 @@ class FolderStore:
             # One too many harms nobody, and the save itself is done.
             with contextlib.suppress(OSError):
                 os.unlink(path)
+
+
+def _written(path: Path) -> str:
+    """When the snapshot at `path` was written; what cannot be read is older than all others."""
+    try:
+        return snapshot.read(path).passport.written
+    except snapshot.SnapshotError:
+        return ""
 
 
 def _way_out(number: int | None) -> str:

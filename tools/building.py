@@ -9,8 +9,8 @@ import attrs
 
 from ..app.application import Application, ProcessSettings
 from ..app.collection import ServiceCollection
+from ..app.loader import Loader
 from ..app.service import Service
-from ..app.state import Loader
 from ..persist import modules, snapshot
 from ..persist.errors import PerdureError
 from ..persist.passport import Holds
@@ -65,9 +65,7 @@ def basis(append: Path | None, target: Path, signer: Signer, trusted: Sequence[s
             _check_target(target)
         found = Loader(signer, trusted).load(append)
         found.application.name = name if target != append else found.application.name
-        return Basis(
-            found.application, found.own, found.passport.holds, found.snapshot.digest.hex()
-        )
+        return Basis(found.application, found.own, found.passport.holds, found.digest.hex())
     _check_target(target)
     return Basis(Application(name))
 

@@ -15,9 +15,10 @@ import attrs
 from ..app import privileges
 from ..app.application import Application
 from ..app.lifecycle import Lifecycle
+from ..app.loader import Loaded, Loader
 from ..app.logfile import rotate_all
 from ..app.privileges import Identity
-from ..app.state import Beginning, Loaded, Loader, begin, keep
+from ..app.state import Beginning, begin, keep
 from ..persist.store import GENERATIONS, FolderStore, LockedError
 from ..persist.trust import Signer
 from . import building, logs, root
@@ -76,6 +77,8 @@ class Server:
         if built and not built.own:
             _log.warning("%s is not this user's work; it may do what --trust allows", built.path)
         store = FolderStore(self._state_folder(application.name), application.name)
+        if built:
+            store.syntax = built.syntax
         identity = privileges.resolve(process)
         privileges.check_as(identity, store.check_writable)
         pidfile = self.pidfile or self.rundir / f"{application.name}.pid"

@@ -1,0 +1,167 @@
+"""How a run opens snapshots: whose classes it loads, and where it finds their modules."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Final
+
+import attrs
+
+from ..persist import modules, snapshot
+from ..persist.errors import PerdureError
+from ..persist.formats.format import FormatError
+from ..persist.passport import Passport
+from ..persist.restore import RestoreError, TrustError, restore
+from ..persist.snapshot import Snapshot, SnapshotError
+from ..persist.trust import Policy, Signer
+from .application import Application
+from .web import scriptmodule
+
+_MOST_PROBLEMS: Final = 5
+
+
+@attrs.define
+class ContentError(PerdureError):
+    """A sound snapshot, but of something else than was `expected`."""
+
+    exit_status: ClassVar[int] = os.EX_DATAERR
+    path: Path
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: holds {self.found}, expected was {self.expected}; name another file"
+
+
+@attrs.define
+class OwnerError(PerdureError):
+    """A snapshot has this user's signature, but is a file of another user's."""
+
+    exit_status: ClassVar[int] = os.EX_NOPERM
+    path: Path
+    owner: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: belongs to user {self.owner}, and this is user {os.geteuid()}, who may "
+            "not trust it; chown it, or run the blueprint, which takes it as the user it runs as"
+        )
+
+
+@attrs.define
+class LoadError(PerdureError):
+    """What the snapshot at `path` holds cannot be built here, for `cause`."""
+
+    path: Path
+    cause: TrustError | RestoreError
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        """That of the cause."""
+        return self.cause.exit_status
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause}"
+
+
+@attrs.define
+class FieldsError(PerdureError):
+    """A snapshot in text, which people edit, has fields of other types than their classes say."""
+
+    exit_status: ClassVar[int] = os.EX_DATAERR
+    path: Path
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shown = "; ".join(self.problems[:_MOST_PROBLEMS])
+        more = len(self.problems) - _MOST_PROBLEMS
+        return f"{self.path}: {shown}{f'; and {more} more' if more > 0 else ''}"
+
+
+@attrs.frozen
+class Loaded:
+    """An application, whether it is this user's own work, and what there was to its snapshot."""
+
+    application: Application
+    own: bool
+    path: Path
+    passport: Passport
+    digest: bytes
+    syntax: str
+
+
+@attrs.frozen
+class Loader:
+    """How the snapshots of a run are opened: whose classes, and where modules are found."""
+
+    signer: Signer
+    trusted: Sequence[str] = ()
+    folders: Sequence[str] = ()
+
+    def load(self, path: Path) -> Loaded:
+        """Read, verify and restore the application in `path`.
+
+        What is text, and so may have been edited, has the types of its fields checked first.
+        Raises SnapshotError, LoadError, ContentError, FieldsError or OwnerError.
+        """
+        before = _owner_of(path)
+        found = snapshot.read(path)
+        own = found.is_signed_by(self.signer)
+        # Who serves as another user keeps the key in memory. So what that other user wrote is
+        # theirs, whatever its signature: root must not run it.
+        if own and (before != _owner_of(path) or before[0] not in (0, os.geteuid())):
+            raise OwnerError(path, before[0])
+        folders = modules.merged(self.folders, found.folders(self.signer))
+        modules.add_folders(folders)
+        scriptmodule.install()
+        policy = found.policy(self.signer, self.trusted)
+        try:
+            if found.syntax != "pickle":
+                _check_fields(path, found, policy)
+            application = restore(found.stream, policy)
+        except FormatError as error:
+            raise SnapshotError.of(path, error) from error
+        except TrustError as error:
+            if found.syntax != "pickle":
+                error.cause = _distrust(found)
+            raise LoadError(path, error) from error
+        except RestoreError as error:
+            raise LoadError(path, error) from error
+        if not isinstance(application, Application):
+            kind = type(application).__name__
+            raise ContentError(path, f"an object of {kind}", "an application")
+        application.paths = modules.merged(folders, application.paths if own else ())
+        return Loaded(application, own, path, found.passport, found.digest, found.syntax)
+
+
+def _check_fields(path: Path, found: Snapshot, policy: Policy) -> None:
+    from ..persist import fieldtypes
+
+    graph = found.content.graph
+    if all(policy.allows(each.module, each.name) for each in graph.names):
+        problems = fieldtypes.check(graph, policy.allows)
+        if problems:
+            raise FieldsError(path, tuple(map(str, problems)))
+
+
+def _distrust(found: Snapshot) -> str:
+    """Why `found`, a text, is not this user's own."""
+    from ..persist import mandate
+
+    added = mandate.added_names(found.passport, found.content.graph)
+    if not added:
+        return "this user has not signed the snapshot, or its head was changed since"
+    shown = ", ".join(name.replace(":", ".") for name in added)
+    return (
+        f"it was changed since it was signed: it now names {shown}, and counts as a stranger's for"
+        " as long as it does"
+    )
+
+
+def _owner_of(path: Path) -> tuple[int, int, int]:
+    """Whose file it is; the rest tells whether it was changed or replaced meanwhile."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (-1, 0, 0)
+    return (status.st_uid, status.st_ino, status.st_ctime_ns)
