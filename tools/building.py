@@ -13,11 +13,10 @@ from ..app.loader import Loader
 from ..app.service import Service
 from ..persist import modules, snapshot
 from ..persist.errors import PerdureError
+from ..persist.formats import table
 from ..persist.passport import Holds
 from ..persist.trust import Signer
 from .command import Choice
-
-SUFFIX = ".snap"
 
 
 @attrs.define
@@ -59,7 +58,7 @@ def basis(append: Path | None, target: Path, signer: Signer, trusted: Sequence[s
 
     Raises TargetError when writing `target` would cost somebody's state.
     """
-    name = target.name.removesuffix(SUFFIX)
+    name, _ = table.split(target.name)
     if append is not None and append.exists():
         if append != target:
             _check_target(target)
@@ -72,7 +71,7 @@ def basis(append: Path | None, target: Path, signer: Signer, trusted: Sequence[s
 
 def _check_target(target: Path) -> None:
     """A file that is not a blueprint of ours is not replaced by one, nor taken for state later."""
-    if target.name.removesuffix(SUFFIX).endswith("-shutdown"):
+    if table.split(target.name)[0].endswith("-shutdown"):
         raise TargetError(target, "is what a saved state is called")
     if not target.exists():
         return

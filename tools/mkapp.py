@@ -13,7 +13,7 @@ SHARED = [
         ["-o", "--output"],
         type=click.Path(path_type=Path, dir_okay=False),
         help="The snapshot to write; default: KIND.snap in this folder. Its name is the "
-        "application's.",
+        "application's; one in .snap.xml or .snap.py is written in that syntax.",
     ),
     click.Option(
         ["-a", "--append"],
@@ -57,11 +57,12 @@ COMMAND = KindGroup(
 @COMMAND.result_callback()
 def _write(choice: Choice, **options: Any) -> None:
     from ..persist import modules, snapshot
+    from ..persist.formats import table
     from ..persist.trust import Signer
     from . import building
 
     append: Path | None = options["append"]
-    target: Path = options["output"] or append or Path(choice.name + building.SUFFIX)
+    target: Path = options["output"] or append or Path(choice.name + table.EXTENSION)
     folders = [str(Path(folder).resolve()) for folder in (*options["pythonpath"], ".")]
     # Modules that the kind's own options name (--class, --processor) are found here.
     modules.add_folders(folders)
@@ -81,5 +82,6 @@ def _write(choice: Choice, **options: Any) -> None:
         paths=application.paths,
         origin=basis.origin,
         signer=signer if basis.own else None,
+        syntax=table.split(target.name)[1],
     )
     click.echo(f"{target}: a {choice.name} application; run it with: rundaemon -f {target}")

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,31 @@ def test_a_large_content_is_written_whole(target: Path) -> None:
     content = random.Random(1).randbytes(5_000_000)
     replace(target, content)
     assert target.read_bytes() == content
+
+
+def test_a_content_in_pieces_is_never_held_whole(target: Path) -> None:
+    def pieces() -> Iterator[bytes]:
+        for number in range(100):
+            yield bytes([number]) * 1_000_000
+
+    tracemalloc.start()
+    try:
+        replace(target, pieces())
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert target.read_bytes() == b"".join(pieces())
+
+
+def test_pieces_that_cannot_be_made_leave_the_old_content_and_nothing_else(target: Path) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"new"
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError):
+        replace(target, pieces())
+    assert target.read_bytes() == b"old"
+    assert os.listdir(target.parent) == ["target"]
 
 
 def test_the_steps_come_in_the_order_that_lasts(
