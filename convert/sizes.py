@@ -60,7 +60,7 @@ def sizes(root: object, outline: Outline) -> Sizes:
             own.append(_scalar(item))
             continue
         sections = outline.open(item)
-        size = _FRAME
+        size = _FRAME + len(sections.text or "")
         for name, _value in sections.fields:
             size += _text(name, texts)
         for part in sections.parts():
