@@ -119,10 +119,13 @@ class LogFile:
 
     def _is_snapshot(self) -> bool:
         # Perdure's own snapshots can be read by who can write them.
-        from ..persist.formats.pickled import MAGIC
+        from ..persist.formats import pickled, table
 
         with suppress(OSError), open(self.path, "rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+            head = file.read(table.HEAD)
+            # To know the other syntaxes costs time: only a file that is called one is asked.
+            called = table.EXTENSION in str(self.path)
+            return head.startswith(pickled.MAGIC) or (called and table.detect(head) is not None)
         return False
 
     def _is_in_place(self) -> bool:
