@@ -23,11 +23,10 @@ _MOST_ROUNDS: Final = 8
 def align(old: Sequence[Any], new: Sequence[Any], keys: Sequence[Key]) -> list[Pairing]:
     """Every item of both lists once, in the order of the new one. `keys` go from strong to weak."""
     pairs = _pairs(old, new, keys)
-    met = {place for place, _ in pairs}
     found: list[Pairing] = []
     i = j = 0
     for after_old, after_new in [*pairs, (len(old), len(new))]:
-        found += [(each, None) for each in range(i, after_old) if each not in met]
+        found += [(each, None) for each in range(i, after_old)]
         found += [(None, each) for each in range(j, after_new)]
         if after_new < len(new):
             found.append((after_old, after_new))

@@ -73,3 +73,11 @@ def _text(text: str | bytes) -> str:
         return repr(text)
     unit = "characters" if isinstance(text, str) else "bytes"
     return f"{text[: _LONGEST - 20]!r}... ({len(text):,} {unit})"
+
+
+def in_words(size: int) -> str:
+    """A size as a person reads it: ``959 bytes``, ``4.1 kB``, ``10.0 MB``."""
+    if size < 1000:
+        return f"{size} byte{'s' if size != 1 else ''}"
+    power = min((len(str(size)) - 1) // 3, 4)
+    return f"{size / 1000**power:.1f} {('kB', 'MB', 'GB', 'TB')[power - 1]}"

@@ -1,0 +1,104 @@
+"""From one syntax to another: the names of files, and who signs what comes out."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import ClassVar, Final
+
+import attrs
+
+from ..persist import files, snapshot
+from ..persist.content import Content, Snapshot
+from ..persist.errors import PerdureError
+from ..persist.formats import table
+from ..persist.passport import Passport
+from ..persist.trust import Signer
+
+HTML: Final = "html"
+FORMS: Final = (*table.SUFFIXES, HTML)
+"""What a snapshot can be written as; a page of HTML is for looking at only."""
+_SNAP: Final = ".snap"
+_SUFFIXES: Final = {**table.SUFFIXES, HTML: ".html"}
+
+Watch = Callable[[Iterator[bytes]], Iterator[bytes]]
+"""Passes on the pieces of a file, and may look on."""
+
+
+@attrs.define
+class TargetError(PerdureError):
+    """The file to write is there already: nothing was written."""
+
+    exit_status: ClassVar[int] = os.EX_CANTCREAT
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+def target_of(path: Path, form: str) -> Path:
+    """What the file at `path` is called when it is written as `form`, beside it.
+
+    ``web.snap`` is called ``web.snap.xml``, and that as ``pickle`` ``web.snap`` again.
+    """
+    name = path.name
+    for suffix in _SUFFIXES.values():
+        if suffix and name.endswith(suffix) and name != suffix:
+            name = name.removesuffix(suffix)
+            if not name.endswith(_SNAP):
+                name += _SNAP
+            break
+    return path.with_name(name + _SUFFIXES[form])
+
+
+def is_same(target: Path, source: Path) -> bool:
+    """Whether both are the same file, by whatever names."""
+    return target.exists() and source.exists() and target.samefile(source)
+
+
+def check_target(target: Path, *, force: bool) -> None:
+    """Raise TargetError if writing `target` would cost a file that nobody said may be replaced."""
+    if not force and (target.exists() or target.is_symlink()):
+        raise TargetError(
+            target, "it is there already; name another with -o, or replace it with --force"
+        )
+
+
+def signer_for(found: Snapshot) -> Signer | None:
+    """This user's signer, if `found` is this user's own work; None for what is a stranger's.
+
+    What comes of a stranger's snapshot stays a stranger's, however it is written.
+    """
+    if found.signer_key is None:
+        return None
+    signer = Signer.of_user()
+    return signer if found.is_signed_by(signer) else None
+
+
+def write(found: Snapshot, target: Path, form: str, watch: Watch) -> bool:
+    """Write `found` to `target` as `form`, whole and durable or not at all; say whether it is signed.
+
+    Raises `WriteError`, `FormatError`, `VerificationError` or `KeyFileError`; the file that was
+    there is then still there.
+    """
+    if form == HTML:
+        files.replace(target, watch(pieces(found, form)))
+        return False
+    syntax = table.by_name(form)
+
+    def encode(passport: Passport, content: Content, signer: Signer | None) -> Iterator[bytes]:
+        return watch(syntax.encode(passport, content, signer))
+
+    signer = signer_for(found)
+    watched = attrs.evolve(syntax, encode=encode)
+    snapshot.put(target, found.passport, found.content, watched, signer)
+    return signer is not None
+
+
+def pieces(found: Snapshot, form: str) -> Iterator[bytes]:
+    """`found` as `form`, for a file that is nobody's to replace, such as standard output."""
+    if form == HTML:
+        from . import page
+
+        return page.render(found)
+    return table.by_name(form).encode(found.passport, found.content, signer_for(found))

@@ -1,0 +1,333 @@
+"""``appconvert``: what can be done to a snapshot without running it.
+
+It is written in another syntax, checked, edited, shown, or compared. Nothing of the application's
+own code is imported, but by ``--check --with-code``, which asks for it.
+"""
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from .command import complain, report, run, version_option
+
+PROGRAM: Final = "appconvert"
+_TROUBLE: Final = 2
+_ANY_FILE: Final = click.Path(path_type=Path)
+_FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
+_USES: Final = {
+    "set": "--set PLACE=VALUE [--set ...] FILE",
+    "to": "--to SYNTAX FILE...",
+    "check": "--check FILE...",
+    "show": "--show [PLACE] FILE",
+    "diff": "--diff OLD NEW",
+}
+
+
+def main() -> None:
+    """The command ``appconvert``."""
+    # Who reads only the beginning of what is said, as `head` does, ends us without a word.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    status = run(COMMAND, PROGRAM)
+    # As diff has it: 1 says that there are differences, and nothing else does.
+    sys.exit(_TROUBLE if "--diff" in sys.argv[1:] and status > 1 else status)
+
+
+def _convert(context: click.Context, /, arguments: tuple[str, ...], **options: Any) -> int:
+    options["sets"] = options.pop("set")
+    asked = [name for name in _USES if options["sets" if name == "set" else name]]
+    asked = [name for name in asked if not (name == "to" and "set" in asked)]
+    if len(asked) != 1:
+        ways = "; ".join(_USES.values())
+        raise click.UsageError(f"say what to do, one of: {ways}")
+    (mode,) = asked
+    _check_options(mode, options, context)
+    return _MODES[mode](arguments, options)
+
+
+def _check_options(mode: str, options: dict[str, Any], context: click.Context) -> None:
+    allowed: dict[str, tuple[str, ...]] = {
+        "to": ("to", "output", "force"),
+        "set": ("set", "to", "output", "force"),
+        "check": ("check", "with_code", "pythonpath", "trust"),
+        "show": ("show",),
+        "diff": ("diff",),
+    }
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        given = options.get("sets" if name == "set" else name)
+        if name not in ("arguments", "debug", "version", *allowed[mode]) and given:
+            raise click.UsageError(f"{parameter.opts[-1]} does not go with --{mode}")
+    if (options["pythonpath"] or options["trust"]) and not options["with_code"]:
+        raise click.UsageError("--pythonpath and --trust go with --check --with-code")
+
+
+def _paths(mode: str, arguments: Sequence[str], least: int, most: int | None) -> list[Path]:
+    if len(arguments) < least or (most is not None and len(arguments) > most):
+        raise click.UsageError(f"expected {_USES[mode]}, got {_count(len(arguments), 'file')}")
+    return [Path(each) for each in arguments]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def _to(arguments: Sequence[str], options: dict[str, Any]) -> int:
+    from ..convert import convert
+    from ..persist import snapshot
+    from .progress import Progress
+
+    form, output = options["to"], options["output"]
+    paths = _paths("to", arguments, 1, None)
+    if output is not None and len(paths) > 1:
+        raise click.UsageError(f"-o is for one file, got {len(paths)}; without it each has its own")
+    targets = [output or convert.target_of(path, form) for path in paths]
+    for path, target in zip(paths, targets, strict=True):
+        _check_target(target, path, options)
+    for path, target in zip(paths, targets, strict=True):
+        with Progress.shown() as progress:
+            progress.say(f"reading {path}")
+            found = snapshot.read(path)
+            said = _write(found, path, target, form, progress)
+        if said:
+            click.echo(said)
+    return 0
+
+
+def _check_target(target: Path, source: Path, options: dict[str, Any]) -> None:
+    from ..convert import convert
+
+    form = options["to"]
+    if _is_output(target):
+        if form == "pickle" and sys.stdout.isatty():
+            raise click.UsageError("a binary snapshot is not for a terminal; name a file with -o")
+    elif convert.is_same(target, source):
+        if not options["sets"]:
+            raise convert.TargetError(target, "it is the file that is read; name another with -o")
+        if not options["force"]:
+            raise convert.TargetError(
+                target,
+                "it is the file that is read; say --force to change it, or name another with -o",
+            )
+    else:
+        convert.check_target(target, force=options["force"])
+
+
+def _is_output(target: Path) -> bool:
+    return str(target) == "-"
+
+
+def _write(found: Any, path: Path, target: Path, form: str, progress: Any) -> str:
+    """Write it, and say so; nothing is said where the snapshot itself goes to standard output."""
+    from ..convert import convert
+    from ..persist.formats.format import FormatError
+    from ..persist.snapshot import SnapshotError
+
+    progress.say(f"writing {target}")
+    try:
+        if _is_output(target):
+            for piece in convert.pieces(found, form):
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            return ""
+        is_signed = convert.write(found, target, form, progress.watch)
+    except FormatError as error:
+        raise SnapshotError.of(path, error) from error
+    stranger = "" if is_signed or form == convert.HTML else f"; not signed, as {path} is not yours"
+    return f"{target}: {path} as {form}{stranger}"
+
+
+def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
+    import attrs
+
+    from ..convert import edit
+    from ..persist import snapshot
+    from ..persist.content import Content
+    from ..persist.place import PlaceError
+    from .progress import Progress
+
+    (path,) = _paths("set", arguments, 1, 1)
+    try:
+        edits = [edit.Edit.parse(text) for text in options["sets"]]
+    except PlaceError as error:
+        raise click.UsageError(f"--set {error}") from error
+    with Progress.shown() as progress:
+        progress.say(f"reading {path}")
+        found = snapshot.read(path)
+        form = options["to"] = options["to"] or found.syntax
+        target = options["output"] or path
+        _check_target(target, path, options)
+        graph = _graph(path, found)
+        changes = edit.apply(graph, edits, found.passport.secret)
+        changed = attrs.evolve(found, content=Content.of_graph(graph))
+        said = _write(changed, path, target, form, progress)
+    for change in changes if said else ():
+        click.echo(f"{change.place}: {change.before} -> {change.after}")
+    if said:
+        click.echo(f"{said}, with {_count(len(changes), 'value')} set")
+    return 0
+
+
+def _graph(path: Path, found: Any) -> Any:
+    from ..persist.formats.format import FormatError
+    from ..persist.snapshot import SnapshotError
+
+    try:
+        return found.content.graph
+    except FormatError as error:
+        raise SnapshotError.of(path, error) from error
+
+
+def _check(arguments: Sequence[str], options: dict[str, Any]) -> int:
+    from ..persist.errors import PerdureError
+    from . import checking
+    from .progress import Progress
+
+    status = 0
+    for path in _paths("check", arguments, 1, None):
+        with Progress.shown() as progress:
+            progress.say(f"checking {path}")
+            try:
+                outcome = checking.check(
+                    path,
+                    with_code=options["with_code"],
+                    folders=options["pythonpath"],
+                    trusted=options["trust"],
+                )
+            except PerdureError as error:
+                status = report(PROGRAM, error)
+                continue
+        for problem in outcome.problems:
+            complain(PROGRAM, problem)
+        for line in outcome.said:
+            click.echo(line)
+        status = outcome.status or status
+    return status
+
+
+def _show(arguments: Sequence[str], options: dict[str, Any]) -> int:
+    from ..convert import lookup
+    from ..convert.tree import Tree
+    from ..persist import snapshot
+    from .progress import Progress
+
+    paths = _paths("show", arguments, 1, 2)
+    place = arguments[0] if len(paths) == 2 else ""
+    with Progress.shown() as progress:
+        progress.say(f"reading {paths[-1]}")
+        found = snapshot.read(paths[-1])
+        graph = _graph(paths[-1], found)
+        progress.say("measuring")
+        spot = lookup.find(graph, place)
+        secret = found.passport.secret
+        if lookup.is_in_secret(spot, secret):
+            click.echo(f"{spot.place}: hidden")
+            return 0
+        tree = Tree(spot.value, spot.steps, secret)
+    if sys.stdout.isatty():
+        from .treeview import show
+
+        show(tree.lines())
+    else:
+        for line in tree.lines():
+            click.echo(str(line))
+    return 0
+
+
+def _diff(arguments: Sequence[str], options: dict[str, Any]) -> int:
+    from ..convert.diff import compare_snapshots
+    from ..persist import snapshot
+    from .progress import Progress
+
+    paths = _paths("diff", arguments, 2, 2)
+    with Progress.shown() as progress:
+        snapshots: list[Any] = []
+        for path in paths:
+            progress.say(f"reading {path}")
+            snapshots.append(snapshot.read(path))
+            _graph(path, snapshots[-1])
+        progress.say("comparing")
+        found = compare_snapshots(*snapshots)
+    for each in found:
+        click.echo(str(each))
+    return 1 if found else 0
+
+
+_MODES: Final[dict[str, Callable[[Sequence[str], dict[str, Any]], int]]] = {
+    "to": _to,
+    "set": _set,
+    "check": _check,
+    "show": _show,
+    "diff": _diff,
+}
+
+COMMAND = click.Command(
+    PROGRAM,
+    callback=click.pass_context(_convert),
+    params=[
+        click.Argument(["arguments"], nargs=-1, metavar="FILE..."),
+        click.Option(
+            ["--to"],
+            type=click.Choice(["xml", "source", "pickle", "html"]),
+            help="Write each FILE in this syntax (html: a page to look at).",
+        ),
+        click.Option(
+            ["--set"],
+            multiple=True,
+            metavar="PLACE=VALUE",
+            help="Set a value, such as 'registry[visits.Counter].value=41'; repeatable, all or none.",
+        ),
+        click.Option(
+            ["--check"], is_flag=True, default=False, help="Say whether each FILE is valid."
+        ),
+        click.Option(
+            ["--show"],
+            is_flag=True,
+            default=False,
+            help="Show the objects of a file as a tree, or what is at PLACE: --show PLACE FILE.",
+        ),
+        click.Option(
+            ["--diff"],
+            is_flag=True,
+            default=False,
+            help="Compare two files by their content: --diff OLD NEW. Exit status 0: the same;"
+            " 1: different; 2: trouble.",
+        ),
+        click.Option(
+            ["-o", "--output"],
+            type=_ANY_FILE,
+            help="The file to write; '-' is standard output. Default: FILE with another suffix.",
+        ),
+        click.Option(
+            ["--force"], is_flag=True, default=False, help="Replace a file that is there."
+        ),
+        click.Option(
+            ["--with-code"],
+            is_flag=True,
+            default=False,
+            help="With --check: compare with the types that the classes declare. It imports them.",
+        ),
+        click.Option(
+            ["--pythonpath"],
+            multiple=True,
+            type=_FOLDER,
+            help="With --with-code: a folder where modules are found; repeatable.",
+        ),
+        click.Option(
+            ["--trust"],
+            multiple=True,
+            metavar="MODULE",
+            help="With --with-code: a module to import, though the snapshot is somebody else's.",
+        ),
+        click.Option(
+            ["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."
+        ),
+        version_option(),
+    ],
+    help="Work on snapshots, in whichever syntax, without running them.\n\n"
+    "Say one of --to, --set, --check, --show, --diff. Nothing of the application's own code is"
+    " imported, but by --with-code.",
+)

@@ -1,0 +1,92 @@
+"""Whether a snapshot is valid, and if not, all that is wrong with it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import attrs
+
+from ..persist import modules, snapshot
+from ..persist.content import Snapshot
+from ..persist.formats.format import FormatError
+from ..persist.snapshot import MissingSnapshotError, SnapshotError
+from ..persist.survey import survey
+from ..persist.trust import Policy, Signer
+
+
+@attrs.frozen
+class Outcome:
+    """What a check has found: lines that say what is wrong, and others."""
+
+    status: int
+    problems: tuple[str, ...]
+    said: tuple[str, ...] = ()
+
+
+def check(
+    path: Path, *, with_code: bool, folders: Sequence[Path], trusted: Sequence[str]
+) -> Outcome:
+    """Check the file at `path`; `with_code` against what its classes declare as well.
+
+    Raises `MissingSnapshotError` if there is nothing to check, or `KeyFileError`.
+    """
+    try:
+        found = snapshot.read(path)
+        root = found.content.graph.root
+    except MissingSnapshotError:
+        raise
+    except FormatError as error:
+        return Outcome(error.exit_status, (str(SnapshotError.of(path, error)),))
+    except SnapshotError as error:
+        return Outcome(error.exit_status, tuple(_all_problems(path, error)))
+    problems = tuple(_schema_problems(path)) if found.syntax == "xml" else ()
+    signer = Signer.of_user()
+    said: list[str] = []
+    if with_code and not problems:
+        problems, unchecked = _code_problems(path, found, signer, folders, trusted)
+        said += [f"{path}: {each}" for each in unchecked]
+    if problems:
+        return Outcome(os.EX_DATAERR, problems, tuple(said))
+    passport = found.passport
+    said.insert(
+        0,
+        f"{path}: valid {found.syntax}: {passport.holds} of the application"
+        f" {passport.application}, written {passport.written};"
+        f" {len(survey(root).shared):,} shared objects, {len(passport.names):,} names;"
+        f" {_signed(found, signer)}",
+    )
+    return Outcome(os.EX_OK, (), tuple(said))
+
+
+def _signed(found: Snapshot, signer: Signer) -> str:
+    if found.signer_key is None:
+        return "not signed"
+    return "signed by you" if found.is_signed_by(signer) else "signed by somebody else"
+
+
+def _all_problems(path: Path, error: SnapshotError) -> Iterator[str]:
+    yield str(error)
+
+
+def _schema_problems(path: Path) -> Iterator[str]:
+    yield from ()
+
+
+def _code_problems(
+    path: Path,
+    found: Snapshot,
+    signer: Signer,
+    folders: Sequence[Path],
+    trusted: Sequence[str],
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    from ..app.web import scriptmodule
+    from ..persist import fieldtypes
+
+    own = found.is_signed_by(signer) and path.stat().st_uid in (0, os.geteuid())
+    modules.add_folders([str(each.absolute()) for each in folders])
+    modules.add_folders(found.folders(signer) if own else ())
+    scriptmodule.install()
+    policy = Policy.everything() if own else Policy.only(trusted)
+    examined = fieldtypes.examine(found.content.graph, policy.allows)
+    unchecked = tuple(f"not compared: {each}" for each in examined.unchecked)
+    return tuple(f"{path}: {each}" for each in examined.problems), unchecked

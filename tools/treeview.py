@@ -1,0 +1,27 @@
+"""The tree of a snapshot on a terminal, in colours."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+from ..convert.tree import Line
+
+
+def show(lines: Iterable[Line]) -> None:
+    """Print the lines, each cut at the width of the terminal."""
+    console = Console(highlight=False)
+    for line in lines:
+        text = Text(line.guides, style="dim")
+        if line.name:
+            text.append(_shown(line.name), style="bold cyan")
+            text.append(": " if line.text else "", style="dim")
+        text.append(_shown(line.text), style="default")
+        if line.note:
+            text.append(f"  ({line.note})", style="dim")
+        console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def _shown(text: str) -> str:
+    # What a snapshot holds must not speak to the terminal.
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
