@@ -15,10 +15,10 @@ import click
 
 from perdure.persist.errors import PerdureError
 
-from . import http, memory, start
+from . import formats, http, memory, scale, start
 from .claims import Bound, Verdict, table
 
-PARTS = ("http", "objects", "start", "memory")
+PARTS = ("http", "objects", "formats", "scale", "start", "memory")
 
 
 @click.command(help="Measure every claim of speed against its peer, in interleaved rounds.")
@@ -58,6 +58,10 @@ def _measure(part: str, folder: Path, rounds: int, seconds: int) -> Generator[Ve
             yield from memory.run(folder, rounds)
         case "start":
             yield from start.run(folder)
+        case "formats":
+            yield from formats.run(rounds)
+        case "scale":
+            yield from scale.run(folder)
         case _:
             from . import objects
 

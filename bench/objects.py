@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
+from typing import Any
 
 import attrs
 
@@ -42,23 +43,27 @@ class Message:
             parent.replies.append(self)
 
 
-def sample() -> dict[str, object]:
-    """An application's registry of about 500,000 objects: sessions, and messages in threads."""
+def sample(visitors: int = 20_000, session: type[Any] = Session) -> dict[str, object]:
+    """An application's registry: sessions, and messages in threads.
+
+    There are 25 objects or so for each of the `visitors`, 500,000 by default, and 500 bytes.
+    `session` is the class of what is kept of a visitor.
+    """
     since = datetime(2026, 1, 1, tzinfo=UTC)
     sessions = {
-        number: Session(
+        number: session(
             f"user-{number}",
             number,
             since + timedelta(minutes=number),
             [f"/page/{number % 97}", f"/{number}"],
         )
-        for number in range(20_000)
+        for number in range(visitors)
     }
     messages: list[Message] = []
-    for number in range(60_000):
+    for number in range(3 * visitors):
         parent = messages[number // 2] if number % 3 else None
-        messages.append(Message(sessions[number % 20_000], f"message {number}", parent))
-    return {"sessions": sessions, "messages": messages, "upload": bytes(10_000_000)}
+        messages.append(Message(sessions[number % visitors], f"message {number}", parent))
+    return {"sessions": sessions, "messages": messages, "upload": bytes(500 * visitors)}
 
 
 def run(rounds: int = 5) -> list[tuple[str, float, str]]:

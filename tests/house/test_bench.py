@@ -1,5 +1,6 @@
 """The parts of the bench that measure nothing: reading wrk, the ratio, the table."""
 
+import pickle
 import sys
 
 import pytest
@@ -12,7 +13,10 @@ from .conftest import ROOT
 # that no test can import a folder of ours by its short name.
 sys.path.append(str(ROOT))
 from bench.claims import Bound, Verdict, paired_ratio, table
+from bench.formats import Comparison
 from bench.load import Load, LoadError, parse
+from bench.objects import sample
+from bench.scale import Cost, growth
 
 sys.path.remove(str(ROOT))
 
@@ -112,3 +116,30 @@ def test_the_table_has_a_row_for_every_claim_and_lines_up() -> None:
 
 def test_no_claims_make_a_table_of_its_head() -> None:
     assert len(table([]).splitlines()) == 2
+
+
+def test_a_claim_of_speed_puts_the_peer_above_and_scales_its_smaller_graph() -> None:
+    times = {"ours": [1.0, 2.0, 1.0], "peer": [0.8, 1.6, 0.8]}
+    verdict = Comparison("to text", "ours", "peer", "at least", 8, factor=10).verdict(times)
+    assert (verdict.ours, verdict.peer, verdict.ratio) == ("1.00 s", "8.00 s", 8)
+    assert verdict.met
+
+
+def test_a_claim_of_time_puts_ours_above() -> None:
+    times = {"ours": [1.0, 2.0, 1.0], "peer": [0.5, 1.0, 0.5]}
+    verdict = Comparison("reading", "ours", "peer", "at most", 1.3).verdict(times)
+    assert verdict.ratio == 2
+    assert not verdict.met
+
+
+def test_growth_is_told_for_each_object() -> None:
+    time, memory = growth("write", 100, Cost(1e-4, 5000, 1), 1000, Cost(3e-3, 50_000, 10))
+    assert (time.ours, time.peer) == ("3.0 us", "1.0 us")
+    assert time.ratio == pytest.approx(3)
+    assert not time.met
+    assert (memory.ours, memory.peer, memory.ratio) == ("50 B", "50 B", 1)
+
+
+def test_the_sample_grows_with_its_visitors_alone() -> None:
+    few, many = (len(pickle.dumps(sample(visitors), 5)) for visitors in (100, 1000))
+    assert 9 < many / few < 11
