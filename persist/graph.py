@@ -25,7 +25,8 @@ from .reduction import Fields, fields_of
 
 SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset, bytearray})
-_LONG: Final = 100
+# Of texts and bytes, those that are longer are told apart by identity.
+LONG: Final = 100
 _MOST_NAMES: Final = 100_000
 _MOST_FIELDS: Final = 100
 
@@ -151,7 +152,8 @@ class Call(Node):
         return _reduced(self, self.function, self.arguments)
 
     def __repr__(self) -> str:
-        return f"<call of {self.function}>"
+        function = self.function if type(self.function) is Global else "what a call returns"
+        return f"<call of {function}>"
 
 
 def _replaces(state: object, earlier: object) -> bool:
@@ -227,5 +229,5 @@ def is_shared(value: object) -> bool:
     """
     kind = type(value)
     if kind in SCALARS:
-        return kind in (str, bytes) and len(cast("str | bytes", value)) > _LONG
+        return kind in (str, bytes) and len(cast("str | bytes", value)) > LONG
     return kind is not Global and value != ()
