@@ -89,6 +89,8 @@ function goTo(index) {
   reveal(spots[index]);
 }
 
+const showBusy = (isBusy) => byId("found").setAttribute("aria-busy", String(isBusy));
+
 function begin(query) {
   spots = [];
   current = -1;
@@ -98,6 +100,7 @@ function begin(query) {
     byId("count").textContent = "";
     byId("found-note").textContent = "Nothing searched yet.";
     byId("previous").disabled = byId("next").disabled = true;
+    showBusy(false);
     return;
   }
   showTab("found");
@@ -106,6 +109,7 @@ function begin(query) {
     if (byId("found").children.length < SHOWN_AT_ONCE) showFound(byId("found").children.length);
     byId("more").hidden = spots.length <= byId("found").children.length;
     showCount(isDone);
+    showBusy(!isDone);
   });
 }
 
@@ -119,6 +123,7 @@ function beginWhatIsAsked() {
 }
 
 byId("query").addEventListener("input", () => {
+  showBusy(true);
   clearTimeout(waiting);
   waiting = setTimeout(beginWhatIsAsked, 150);
 });

@@ -6,6 +6,7 @@ const told = byId("told");
 const MOST_TILES = 80;
 const SMALLEST_SHARE = 0.003;
 const NEARLY_ALL = 0.95;
+const RANGES = 24;
 const COLOURS = 8;
 let path = []; // views, from the application down
 
@@ -58,7 +59,7 @@ function tilesOf(view) {
 const nameOf = (title) => escaped(title.includes(":") ? title.split(/:(.*)/s)[1] : title);
 
 function split(view, children) {
-  const length = Math.ceil(children.length / 64);
+  const length = Math.ceil(children.length / RANGES);
   const tiles = [];
   for (let from = 0; from < children.length; from += length) {
     const part = children.slice(from, from + length);
@@ -110,7 +111,10 @@ function colourOf(title) {
   return sum % COLOURS;
 }
 
-const share = (size) => `${((100 * size) / (whole[0] || 1)).toFixed(1)}%`;
+function share(size) {
+  const percent = (100 * size) / (whole[0] || 1);
+  return percent < 0.05 ? "less than 0.1%" : `${percent.toFixed(1)}%`;
+}
 
 function tell(view) {
   const place = view.isOwn || view.children ? `${placeOf(homeOf(view.n))}, ${view.label}` : placeOf(homeOf(view.n));
@@ -128,14 +132,16 @@ function setPlace(tile, [x, y, width, height]) {
 }
 
 function drawMap() {
+  if (!path.length) return;
+  // First, since the crumbs may take a line more from the map.
+  drawCrumbs();
   const width = map.clientWidth;
   const height = map.clientHeight;
-  if (!width || !path.length) return;
+  if (!width) return;
   const tiles = tilesOf(path.at(-1)).filter((tile) => tile.size > 0);
   if (!tiles.length) tiles.push({ ...path.at(-1), isOwn: true, label: "nothing further" });
   const places = squarified(tiles.map((tile) => tile.size), 0, 0, width, height);
   map.replaceChildren(...tiles.map((tile, index) => drawTile(tile, places[index])));
-  drawCrumbs();
 }
 
 function drawTile(tile, place) {
