@@ -6,6 +6,9 @@ from pathlib import Path
 
 import attrs
 
+from ..convert.brief import in_words
+from ..convert.outline import Outline
+from ..convert.sizes import sizes
 from ..persist import modules, snapshot
 from ..persist.content import Snapshot
 from ..persist.formats.format import FormatError
@@ -48,11 +51,12 @@ def check(
     if problems:
         return Outcome(os.EX_DATAERR, problems, tuple(said))
     passport = found.passport
+    measured = sizes(root, Outline(survey(root), {}))
     said.insert(
         0,
         f"{path}: valid {found.syntax}: {passport.holds} of the application"
         f" {passport.application}, written {passport.written};"
-        f" {len(survey(root).shared):,} shared objects, {len(passport.names):,} names;"
+        f" {len(measured.objects):,} objects, {in_words(measured.whole[0])};"
         f" {_signed(found, signer)}",
     )
     return Outcome(os.EX_OK, (), tuple(said))
