@@ -4,7 +4,7 @@ An object that is met in several places is on one line only where it is referred
 where the writer meets it, and that is not while it tries how long a line becomes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, cast
 
 from ..graph import Call, Global, Instance, Node
@@ -26,6 +26,10 @@ BRACKETS: Final[dict[type[Any], tuple[str, str, str]]] = {
 }
 """How each container begins and ends, and what it is without members."""
 
+KEYWORDS: Final = "Keywords("
+ITEMS: Final = "Items({"
+Given = tuple[str, Any, str]
+
 _CACHED: Final = 10_000
 _MOST_BYTES: Final = 1000
 
@@ -34,6 +38,25 @@ class Raw(str):
     """Text that is written as it is, in the place of an object."""
 
     __slots__ = ()
+
+
+def node_given(node: Node) -> list[Given]:
+    """What stands between the name and the state of `node`: how it begins, what is in it, its end."""
+    given: list[Given] = []
+    if isinstance(node, Call):
+        given.append(("(", node.arguments, ")"))
+    else:
+        if node.arguments:
+            given.append(("Arguments(", node.arguments, ")"))
+        if isinstance(node, Instance) and node.keywords:
+            given.append((KEYWORDS, node.keywords, ")"))
+    if node.members is not None:
+        given.append(("Members(", node.members, ")"))
+    if node.pairs is not None:
+        given.append((ITEMS, node.pairs, "})"))
+    if node.setter is not None:
+        given.append(("Setter(", [node.setter], ")"))
+    return given
 
 
 class LineWriter:
@@ -77,51 +100,69 @@ class LineWriter:
         if depth == 0 or len(item) > MOST_FLAT:
             return None
         begin, end, _ = brackets
-        if type(item) is dict:
+        kind = cast("type[Any]", type(item))
+        if kind is dict:
             pairs = cast("dict[Any, Any]", item)
-            keys = self._atoms(pairs, depth)
-            values = None if keys is None else self._atoms(pairs.values(), depth)
-            if keys is None or values is None:
-                return None
-            text = ", ".join([f"{key}: {value}" for key, value in zip(keys, values, strict=True)])
-        else:
-            members = self._members(item) if type(item) in (set, frozenset) else item
-            texts = self._atoms(members, depth)
-            if texts is None:
-                return None
-            text = ", ".join(texts)
-            if len(texts) == 1 and type(item) is tuple:
-                text += ","
-        return f"{begin}{text}{end}" if len(text) <= WIDEST else None
+            return self._flat_pairs(begin, pairs, pairs.values(), end, depth)
+        members = self._members(item) if kind in (set, frozenset) else item
+        return self._flat_call(begin, members, end, depth)
+
+    def _flat_call(
+        self, begin: str, items: Sequence[Any], end: str = ")", depth: int = FLAT_DEPTH
+    ) -> str | None:
+        texts = self._atoms(items, depth) if len(items) <= MOST_FLAT else None
+        if texts is None:
+            return None
+        lonely = "," if begin == "(" and len(texts) == 1 else ""
+        return _fitting(f"{begin}{', '.join(texts)}{lonely}{end}")
+
+    def _flat_pairs(
+        self, begin: str, keys: Collection[Any], values: Iterable[Any], end: str, depth: int
+    ) -> str | None:
+        texts = self._atoms(keys, depth) if len(keys) <= MOST_FLAT else None
+        others = None if texts is None else self._atoms(values, depth)
+        if texts is None or others is None:
+            return None
+        pairs = [f"{key}: {value}" for key, value in zip(texts, others, strict=True)]
+        return _fitting(f"{begin}{', '.join(pairs)}{end}")
 
     def _flat_node(self, node: Node, depth: int) -> str | None:
-        if depth == 0 or node.members is not None or node.pairs is not None or node.setter:
+        if depth == 0:
             return None
-        texts: list[str] | None
+        word = self._word(node) if isinstance(node, Call) else None
+        if word is not None:
+            of = [] if word.of is None else self._atoms((word.of,), depth)
+            if of is None:
+                return None
+            return _fitting(f"{WORDS[word.name]}({', '.join([repr(word.value), *of])})")
         if isinstance(node, Call):
-            word = self._word(node)
-            if word is not None:
-                texts = [repr(word.value)]
-                if word.of is not None:
-                    of = self._atoms((word.of,), depth)
-                    if of is None:
-                        return None
-                    texts += of
-                return _fitting(f"{WORDS[word.name]}({', '.join(texts)})")
-            arguments = self._flat_container(node.arguments, BRACKETS[tuple], depth)
-            if arguments is None or type(node.function) is not Global:
+            if type(node.function) is not Global:
                 return None
-            begin, texts = "Copyreg", [self._name(node.function), arguments]
+            begin = f"Copyreg({self._name(node.function)}"
         else:
-            if node.arguments or cast("Instance", node).keywords:
+            begin = f"Instance({self._name(cast('Global', type(node)))}"
+        texts: list[str] = [begin]
+        for given in node_given(node):
+            text = self._flat_given(given, depth)
+            if text is None:
                 return None
-            begin, texts = "Instance", [self._name(cast("Global", type(node)))]
+            texts.append(text)
         if node.state is not None:
             state = self._flat_state(node.state, depth)
             if state is None:
                 return None
             texts += state
-        return _fitting(f"{begin}({', '.join(texts)})")
+        return _fitting(f"{', '.join(texts)})")
+
+    def _flat_given(self, given: Given, depth: int = FLAT_DEPTH) -> str | None:
+        begin, items, end = given
+        if begin == ITEMS:
+            keys, values = [key for key, _ in items], [value for _, value in items]
+            return self._flat_pairs(begin, keys, values, end, depth)
+        if begin == KEYWORDS:
+            texts = self._flat_state(items, depth)
+            return None if texts is None else _fitting(f"{begin}{', '.join(texts)}{end}")
+        return self._flat_call(begin, items, end, depth)
 
     def _flat_state(self, state: Any, depth: int) -> list[str] | None:
         names = self._field_names(state, "")
@@ -133,6 +174,7 @@ class LineWriter:
     def _atoms(self, items: Iterable[Any], depth: int) -> list[str] | None:
         """The texts of `items`, None if one of them takes more than one line."""
         texts: list[str] = []
+        room = WIDEST
         for item in items:
             write = self._scalars.get(cast("type[Any]", type(item)))
             text = None if write is None else write(item)
@@ -144,6 +186,9 @@ class LineWriter:
                     text = self._flat(item, depth - 1)
                 if text is None:
                     return None
+            room -= len(text)
+            if room < 0 and depth:
+                return None
             texts.append(text)
         return texts
 

@@ -12,9 +12,9 @@ from typing import Any, Final, cast
 
 import attrs
 
-from ..graph import Call, Global, Instance, Node
+from ..graph import Call, Global, Node
 from ..survey import Survey
-from .sourceline import BRACKETS, FLAT_DEPTH, MOST_FLAT, WIDEST, LineWriter, Raw
+from .sourceline import BRACKETS, FLAT_DEPTH, ITEMS, KEYWORDS, Given, LineWriter, Raw, node_given
 from .sourceliterals import SHORT, byte_lines, is_readable, packed_lines, text_lines
 from .sourcenames import WORDS
 
@@ -151,25 +151,9 @@ class Writer(LineWriter):
             function = node.function
             named = type(function) is Global
             parts.append(Raw(self._name(function)) if named else function)
-            parts.append(self._call("(", ")", node.arguments))
         else:
             parts.append(Raw(self._name(cast("Global", type(node)))))
-            if node.arguments:
-                parts.append(self._call("Arguments(", ")", node.arguments))
-            keywords = cast("Instance", node).keywords
-            if keywords:
-                parts.append(
-                    Group("Keywords(", lambda indent: self._fields_parts(keywords, indent))
-                )
-        if node.members is not None:
-            parts.append(self._call("Members(", ")", node.members))
-        if node.pairs is not None:
-            pairs = node.pairs
-            entries = Group("Items({", lambda indent: self._entries(pairs, indent), "})")
-            parts.append(entries if pairs else Raw("Items({})"))
-        if node.setter is not None:
-            setter = node.setter
-            parts.append(Group("Setter(", lambda indent: [(indent, setter, _NEXT)]))
+        parts += map(self._given_part, node_given(node))
         found: Iterable[Part] = zip(repeat(indent), parts, repeat(_NEXT))
         if node.state is None:
             return found
@@ -181,16 +165,16 @@ class Writer(LineWriter):
             return [(indent, state, _NEXT)]
         return zip(names, state.values(), repeat(_NEXT))
 
-    def _call(
-        self, begin: str, end: str, arguments: "tuple[Any, ...] | list[Any]"
-    ) -> "Raw | Group":
-        """`arguments` in brackets that belong to the node, and are no object themselves."""
-        if len(arguments) <= MOST_FLAT:
-            texts = self._atoms(arguments, FLAT_DEPTH)
-            if texts is not None and sum(map(len, texts)) + 2 * len(texts) <= WIDEST:
-                lonely = "," if begin == "(" and len(texts) == 1 else ""
-                return Raw(f"{begin}{', '.join(texts)}{lonely}{end}")
-        return Group(begin, lambda indent: zip(repeat(indent), arguments, repeat(_NEXT)), end)
+    def _given_part(self, given: Given) -> Raw | Group:
+        flat = self._flat_given(given)
+        if flat is not None:
+            return Raw(flat)
+        begin, items, end = given
+        if begin == ITEMS:
+            return Group(begin, lambda indent: self._entries(items, indent), end)
+        if begin == KEYWORDS:
+            return Group(begin, lambda indent: self._fields_parts(items, indent), end)
+        return Group(begin, lambda indent: zip(repeat(indent), items, repeat(_NEXT)), end)
 
 
 def _literals(lines: Iterator[str], indent: str) -> Iterable[Part]:
