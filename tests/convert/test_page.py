@@ -78,11 +78,11 @@ def test_a_secret_is_not_in_the_page_whatever_it_is() -> None:
     user = maker.make(
         "users:User", name="ada", password="correct-horse", keys=["deep-secret", b"\xfa\xce"]
     )
-    sizes = []
+    sizes: list[object] = []
     for password in ("correct-horse", "a" * 5000):
         user.state["password"] = password
         page = page_of([user, "seen"], maker, secret={"users:User": ("password", "keys")})
-        for secret in (b"correct-horse", b"aaaa", b"deep-secret", b"xfa", b"zs4"):
+        for secret in (b"correct-horse", b"aaaa", b"deep-secret", b"xfa"):
             assert secret not in page
         assert b'"seen"' in page
         assert b"ada" in page
