@@ -137,7 +137,7 @@ def test_growth_is_told_for_each_object() -> None:
     assert (time.ours, time.peer) == ("3.0 us", "1.0 us")
     assert time.ratio == pytest.approx(3)
     assert not time.met
-    assert (memory.ours, memory.peer, memory.ratio) == ("50 B", "50 B", 1)
+    assert (memory.ours, memory.peer, memory.ratio) == ("50.0 B", "50.0 B", 1)
 
 
 def test_the_sample_grows_with_its_visitors_alone() -> None:
