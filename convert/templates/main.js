@@ -54,7 +54,7 @@ function showPassport() {
 
 function brief(n) {
   const thing = opened(n);
-  return thing.text === null ? escaped(thing.title.replace(":", ".")) : summary(n, 0);
+  return thing.text === null ? escaped(thing.title.replace(":", ".")) : cut(summary(n), 80);
 }
 
 function showFound(from) {

@@ -113,24 +113,26 @@ function stepAt(holder, slot) {
 const PLAIN = /^[\p{L}_][^[\]'"\s]*$/u;
 const IDENTIFIER = /^[\p{L}_][\p{L}\p{Mn}\p{Nd}_]*$/u;
 
+const LONGEST_KEY = 200;
+const MOST_PARTS = 10;
+
 function keyText(key) {
   if (typeof key === "string") return PLAIN.test(key) ? escaped(key) : quoted(key);
-  if (isObject(key)) return summary(key[0], 2);
+  if (isObject(key)) return summary(key[0]);
   return key !== null && key[0] === "g" ? `<${written(key)}>` : written(key);
 }
 
 // An object in a few words, for keys and previews.
-function summary(n, depth) {
+function summary(n) {
   const thing = opened(n);
-  if (thing.text !== null) return escaped(cut(thing.text, 60));
-  if (thing.title === "tuple" && depth > 0) {
-    const shown = [];
-    for (let unit = 0; unit < Math.min(thing.members, 5); unit++) {
-      const value = thing.record[unitSlot(thing, unit)];
-      shown.push(isObject(value) ? summary(value[0], depth - 1) : written(value));
-    }
-    if (thing.members > 5) shown.push("…");
-    return `(${shown.join(", ")}${thing.members === 1 ? "," : ""})`;
+  if (thing.title === "str") {
+    return thing.length > LONGEST_KEY ? `${quoted(thing.text.slice(0, LONGEST_KEY))}...` : keyText(thing.text);
+  }
+  if (thing.text !== null) return escaped(cut(thing.text, LONGEST_KEY));
+  if (thing.title === "tuple") {
+    const parts = thing.record.slice(thing.membersAt, thing.membersAt + MOST_PARTS);
+    const shown = parts.map((part) => (isObject(part) && opened(part[0]).title === "tuple" ? "(...)" : keyText(part)));
+    return `(${shown.join(", ")}${thing.members > MOST_PARTS ? ", ..." : ""})`;
   }
   return thing.title.includes(":") ? `<instance of ${escaped(thing.title)}>` : escaped(thing.title);
 }

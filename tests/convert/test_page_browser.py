@@ -366,7 +366,20 @@ def test_fifty_thousand_objects_open_in_a_moment(browser: Browser, tmp_path: Pat
 
 def test_places_read_as_everywhere_in_perdure(browser: Browser, tmp_path: Path) -> None:
     keys: list[Any] = ["plain", "visits.Counter", "of two", "it's", 'say "so"', "a[b]", "", "9x"]
-    keys += ["ünï", "tab\t", "back\\slash", 7, -5, 1.5, None, True, b"\0x", (1, "a"), ("one",)]
+    keys += [
+        "ünï",
+        "tab\t",
+        "back\\slash",
+        7,
+        -5,
+        1.5,
+        None,
+        True,
+        b"\0x",
+        (1, "a b"),
+        ("one", (2,)),
+    ]
+    keys += ["word" * 30, "two words " * 30, tuple(range(12))]
     maker = Maker()
     private = maker.make("m:Private", _items={"x": 1}, _field=2, **{"no name": 3})
     expected = [show([Item(key)]) for key in keys]
