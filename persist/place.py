@@ -12,7 +12,16 @@ from typing import Any, Final
 
 import attrs
 
+from .graph import SCALARS, Global, Node
+from .reduction import class_of
+
 ROOT: Final = "application"
+# What is longer than this is shown cut, and then it is not found by what is shown.
+_LONG: Final = 200
+_PARTS: Final = 10
+_BIG: Final = 10**40
+_HUGE: Final = 1 << 1000
+_FIELD: Final = re.compile(r"[^\W\d]\w*")
 _PLAIN: Final = re.compile(r"[^\W\d][^\[\]'\"\s]*")
 _STEP: Final = re.compile(
     r"""\.(?P<field>[^\W\d]\w*)
@@ -49,7 +58,7 @@ def show(steps: Sequence[Step], root: str = ROOT) -> str:
     for number, step in enumerate(steps):
         if isinstance(step, Item):
             shown += f"[{_key(step.key)}]"
-        elif not step.name.isidentifier():
+        elif not _FIELD.fullmatch(step.name):
             shown += f"[{step.name!r}]"
         elif not _is_passed_over(steps, number):
             shown += f".{step.name}"
@@ -82,7 +91,10 @@ def _step(match: re.Match[str]) -> Step:
     if match["field"]:
         return Field(match["field"])
     if match["quoted"]:
-        return Item(ast.literal_eval(match["quoted"]))
+        try:
+            return Item(ast.literal_eval(match["quoted"]))
+        except (SyntaxError, ValueError) as error:
+            raise PlaceError(f"{match['quoted']} is no text in quotes as Python has it") from error
     plain = match["plain"]
     return Item(int(plain) if re.fullmatch(r"-?\d{1,18}", plain) else plain)
 
@@ -99,6 +111,15 @@ def _is_passed_over(steps: Sequence[Step], number: int) -> bool:
 
 
 def _key(key: Any) -> str:
-    if type(key) is str:
-        return key if _PLAIN.fullmatch(key) else repr(key)
-    return repr(key)
+    kind = class_of(key)
+    if kind is str and len(key) <= _LONG and _PLAIN.fullmatch(key):
+        return str(key)
+    if kind in (str, bytes) and len(key) > _LONG:
+        return f"{key[:_LONG]!r}..."
+    if kind is int and abs(key) >= _BIG:
+        # No decimal digits: Python refuses to work out very many.
+        return f"{key:#x}" if abs(key) < _HUGE else f"{key >> key.bit_length() - 64:#x}..."
+    if kind is tuple and key:
+        inner = [_key(part) if class_of(part) is not tuple else "(...)" for part in key[:_PARTS]]
+        return f"({', '.join(inner)}{', ...' if len(key) > _PARTS else ''})"
+    return repr(key) if kind in SCALARS or isinstance(key, Node | Global) else kind.__name__
