@@ -18,6 +18,7 @@ Pairing = tuple[int | None, int | None]
 
 _SMALL: Final = 4_096
 _MOST_ROUNDS: Final = 8
+_NEAR: Final = 100
 
 
 def align(old: Sequence[Any], new: Sequence[Any], keys: Sequence[Key]) -> list[Pairing]:
@@ -81,12 +82,28 @@ def _match(old: list[Hashable], new: list[Hashable]) -> list[tuple[int, int]]:
             matcher = SequenceMatcher(None, old[low:high], new[start:end], autojunk=False)
             for i, j, size in matcher.get_matching_blocks():
                 pairs += [(low + i + each, start + j + each) for each in range(size)]
-        elif rounds < _MOST_ROUNDS:
-            anchors = _anchors(old, new, gap)
-            pairs += anchors
+        else:
+            anchors = _anchors(old, new, gap) if rounds < _MOST_ROUNDS else []
+            pairs += anchors or _nearest(old, new, gap)
             if anchors:
                 work += [(each, rounds + 1) for each in _between(gap, anchors)]
     return sorted(pairs)
+
+
+def _nearest(old: list[Hashable], new: list[Hashable], gap: _Gap) -> list[tuple[int, int]]:
+    """Where no key stands once: each item with the next equal one that is not far off."""
+    low, high, start, end = gap
+    places: dict[Hashable, list[int]] = {}
+    for j in range(start, end):
+        places.setdefault(new[j], []).append(j)
+    pairs: list[tuple[int, int]] = []
+    for i in range(low, high):
+        known = places.get(old[i], [])
+        place = bisect_left(known, start)
+        if place < len(known) and known[place] - start <= _NEAR:
+            pairs.append((i, known[place]))
+            start = known[place] + 1
+    return pairs
 
 
 def _anchors(old: list[Hashable], new: list[Hashable], gap: _Gap) -> list[tuple[int, int]]:

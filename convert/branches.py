@@ -125,3 +125,8 @@ def is_secret(secret: Mapping[str, Collection[str]], item: object, step: Step) -
         return False
     found = class_of(item)
     return found is not None and step.name in secret.get(str(found), ())
+
+
+def readable(key: object) -> Any:
+    """A key as a place is to show it: a class by its name, all else as it is."""
+    return dotted(key) if type(key) is Global else key

@@ -272,7 +272,7 @@ def _absence(item: Any, step: Step) -> str:
         return f"there is no {wanted}; members of a set have no place of their own, name the set"
     if not names:
         return f"there is no {wanted}; {what_it_is(item)} is there, with nothing in it"
-    if len(names) <= _MOST_COMPARED and not isinstance(item, list | tuple):
+    if len(names) <= _MOST_COMPARED and type(item) not in (list, tuple):
         close = difflib.get_close_matches(wanted, names, n=_LISTED, cutoff=0.5)
         names = close + [each for each in names if each not in close]
     listed = ", ".join(names[:_LISTED])

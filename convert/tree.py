@@ -14,7 +14,7 @@ import attrs
 from ..persist.graph import Call, Node
 from ..persist.place import Field, Item, Step, show
 from ..persist.survey import Survey, survey
-from .branches import branches, is_secret, is_small
+from .branches import branches, is_secret, is_small, readable
 from .brief import in_words, small, title
 from .outline import Outline
 from .sizes import Sizes, sizes
@@ -149,7 +149,7 @@ class Tree:
             yield from (_Branch("", None, member) for member in members)
             return
         for step, value in branches(item):
-            name = step.name if isinstance(step, Field) else show([_safe(step)], "")
+            name = step.name if isinstance(step, Field) else show([_readable(step)], "")
             yield _Branch(name, step, value, is_secret(self.secret, item, step))
 
     def _leaf(self, item: object) -> str | None:
@@ -167,7 +167,7 @@ class Tree:
 
     def _note(self, item: Any) -> str:
         number = self._sizes.numbers.get(id(item))
-        if number is None:
+        if number is None or is_small(item):
             return ""
         count = self._counts[number]
         size = in_words(self._sizes.whole[number])
@@ -188,12 +188,9 @@ class Tree:
 
 
 def _step(holder: object, part: object) -> Step:
-    found = (_safe(step) for step, value in branches(holder) if value is part)
+    found = (_readable(step) for step, value in branches(holder) if value is part)
     return next(found, Item("member"))
 
 
-def _safe(step: Step) -> Step:
-    """A step with a key that is shown in a line, whatever it is."""
-    if isinstance(step, Item) and not isinstance(step.key, str | int):
-        return Item(title(step.key))
-    return step
+def _readable(step: Step) -> Step:
+    return Item(readable(step.key)) if isinstance(step, Item) else step

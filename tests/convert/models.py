@@ -1,6 +1,5 @@
 """Objects to make graphs of, and the graphs."""
 
-import pickle
 from collections import OrderedDict, defaultdict, deque
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import attrs
 
 from perdure.persist import graphstream
+from perdure.persist.capture import capture
 from perdure.persist.graph import Graph
 
 
@@ -65,7 +65,7 @@ class Colour(Enum):
 
 def graph(root: object) -> Graph:
     """The graph of what `root` leads to."""
-    return graphstream.read(pickle.dumps(root, 5))
+    return graphstream.read(capture(root).stream)
 
 
 def sample() -> Thing:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from perdure.convert.branches import class_of
 from perdure.convert.edit import Change, Edit, EditError, apply
 from perdure.convert.lookup import LookupFailedError, find
 from perdure.persist import graphstream
@@ -58,7 +59,7 @@ def edited(*texts: str, root: object = None) -> Any:
         ("row=[]", []),
         ("row=[1, 'two', None]", [1, "two", None]),
         ("tags={'c'}", {"c"}),
-        ("tags=set()", set()),
+        ("tags=set()", set[str]()),
         ("frozen={2}", frozenset({2})),
         ("array=b'new'", bytearray(b"new")),
         ("by_number={1: [2]}", {1: [2]}),
@@ -137,7 +138,7 @@ def test_an_equals_sign_in_brackets_belongs_to_the_place() -> None:
 
 
 def test_a_place_that_is_not_there_is_not_made() -> None:
-    with pytest.raises(LookupFailedError, match="there is no .prot"):
+    with pytest.raises(LookupFailedError, match=r"there is no \.prot"):
         edited("endpoint.prot=1")
 
 
@@ -178,7 +179,7 @@ def test_changes_tell_what_was_there() -> None:
 
 def test_changes_do_not_tell_secrets() -> None:
     found: Graph = graph(Thing(password="old", keys=["old"]))
-    name = str(type(found.root))
+    name = str(class_of(found.root))
     edits = [Edit.parse("password=new"), Edit.parse("keys[0]=new")]
     assert apply(found, edits, {name: ("password", "keys")}) == [
         Change("application.password", "hidden", "hidden"),
@@ -189,5 +190,5 @@ def test_changes_do_not_tell_secrets() -> None:
 def test_an_error_does_not_tell_secrets() -> None:
     found = graph(Thing(password="old"))
     with pytest.raises(LookupFailedError) as caught:
-        apply(found, [Edit.parse("password.x=1")], {str(type(found.root)): ("password",)})
+        apply(found, [Edit.parse("password.x=1")], {str(class_of(found.root)): ("password",)})
     assert "old" not in str(caught.value)
