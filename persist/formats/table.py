@@ -8,6 +8,7 @@ from .format import Format
 
 SUFFIXES: Final = {"pickle": "", "xml": ".xml", "source": ".py"}
 """By a syntax's name: the end of its files' names, after ``.snap``. The first is the default."""
+EXTENSION: Final = ".snap"
 _MODULES: Final = {"pickle": "pickled", "xml": "xmltree", "source": "source"}
 HEAD: Final = 1024
 """How many bytes of a file tell its syntax."""
@@ -22,10 +23,24 @@ def by_name(name: str) -> Format:
 
 def formats() -> Iterator[Format]:
     """All of them, the binary one first."""
-    return map(by_name, SUFFIXES)
+    import pathlib  # TEMPORARY until both text syntaxes are there
+
+    here = pathlib.Path(__file__).parent
+    return (by_name(n) for n in SUFFIXES if (here / f"{_MODULES[n]}.py").exists())
 
 
 def detect(head: bytes) -> Format | None:
     """The syntax of a file that begins with `head`, its first `HEAD` bytes; None if it is none."""
     head = head.lstrip(_BEFORE)
     return next((each for each in formats() if head.startswith(each.begins)), None)
+
+
+def split(name: str) -> tuple[str, str]:
+    """The stem and the syntax that the file name `name` promises: ``web`` and ``xml``.
+
+    For what a file is to be called, never for what it is.
+    """
+    for syntax, suffix in SUFFIXES.items():
+        if name.endswith(EXTENSION + suffix):
+            return name.removesuffix(EXTENSION + suffix), syntax
+    return name, "pickle"
