@@ -1,0 +1,106 @@
+"""What stands in the XML form besides values: snapshot, passport, signature, the sections of a node.
+
+And the attributes that elements may have.
+"""
+
+import difflib
+import re
+from collections.abc import Collection
+from typing import Final
+
+from ..mandate import Seal
+from ..passport import FORMAT, newer
+from .xmlbuilder import Builder
+from .xmlframes import FREE, KEYED, NODES, SECTIONS, STRICT, WrongError
+
+# The attributes of each value, besides role and reference; with a question mark, it may lack.
+ATTRIBUTES: Final = {
+    "none": (), "bool": ("value",), "int": ("value",), "float": ("value",),
+    "string": ("value?", "encoding?"), "bytes": ("value?",), "bytearray": ("value?",),
+    "list": (), "tuple": (), "set": (), "frozenset": (), "dictionary": (),
+    "instance": ("class",), "copyreg": ("loadfunc?",), "class": ("name",), "function": ("name",),
+    "datetime": ("value",), "date": ("value",), "time": ("value",), "decimal": ("value",),
+    "method": ("name",), "module": ("name",), "reference": ("key",),
+}  # fmt: skip
+_NUMBER: Final = re.compile("[1-9][0-9]{0,17}", re.ASCII)
+_MODES: Final = {"loadfunc": STRICT, "setter": STRICT, "keywords": KEYED, "items": KEYED}
+
+
+def start_part(builder: Builder, name: str, attributes: list[str]) -> bool:
+    """Begin what is no value, but belongs to the innermost open element. Return whether it does."""
+    frame = builder.frame
+    if frame.name in NODES:
+        if name == "tuple" and frame.name == "copyreg" and "arguments" not in (frame.extra or ()):
+            section = "arguments"
+        elif name in SECTIONS and (name != "arguments" or frame.name == "instance"):
+            section = name
+        else:
+            return False
+        frame.check_section(section)
+        check_attributes(name, _given(attributes), ())
+        builder.push(section, None, _MODES.get(section, FREE))
+    elif frame.name == "" and name == "snapshot":
+        number = _format_of(_given(attributes))
+        builder.push(name, None, STRICT).extra = {"format": number}
+    elif frame.name == "snapshot" and name in ("passport", "signature"):
+        extra = frame.extra or {}
+        if frame.parts or name in extra or (name == "signature" and "passport" not in extra):
+            raise WrongError(f"<{name}> must stand once, before the application")
+        given = _given(attributes)
+        extra[name] = given if name == "passport" else _seal(given)
+        extra.setdefault("line", builder.parser.CurrentLineNumber)
+        builder.push(name, given, STRICT)
+    elif frame.name == "passport" and name not in ATTRIBUTES:
+        check_attributes(name, _given(attributes), ())
+        builder.push("field", name, STRICT)
+    else:
+        return False
+    return True
+
+
+def check_attributes(name: str, given: dict[str, str], allowed: Collection[str]) -> None:
+    """Complain of an attribute that `name` has not, or lacks."""
+    for attribute in allowed:
+        if attribute not in given and not attribute.endswith("?"):
+            raise WrongError(f"<{name}> needs an attribute {attribute}")
+    for attribute in given:
+        if attribute not in allowed and f"{attribute}?" not in allowed:
+            known = " and ".join(each.rstrip("?") for each in allowed) or "no attributes here"
+            raise WrongError(f"<{name}> has {known}, but no {attribute!r:.80}")
+
+
+def check_number(text: str) -> None:
+    """Complain of a number for references that is none."""
+    if text[:1] in "0" or len(text) > 18 or not (text.isdigit() and text.isascii()):
+        raise WrongError(f"a reference is a number from 1 on, got {text!r:.80}")
+
+
+def unknown(name: str) -> str:
+    """What is wrong with an element `name` that there is not."""
+    near = difflib.get_close_matches(name[:80], [*ATTRIBUTES, *SECTIONS], 1)
+    return f"there is no element <{name:.80}>" + (f"; is <{near[0]}> meant?" if near else "")
+
+
+def _given(attributes: list[str]) -> dict[str, str]:
+    return dict(zip(attributes[::2], attributes[1::2], strict=True))
+
+
+def _format_of(given: dict[str, str]) -> int:
+    check_attributes("snapshot", given, ("format",))
+    text = given["format"]
+    if not _NUMBER.fullmatch(text):
+        raise WrongError(f"a format is a number, got {text!r:.80}")
+    if int(text) > FORMAT:
+        raise WrongError(newer(int(text)))
+    return int(text)
+
+
+def _seal(given: dict[str, str]) -> Seal:
+    check_attributes("signature", given, ("key", "value"))
+    return Seal(_hexadecimal(given["key"], 32), _hexadecimal(given["value"], 64))
+
+
+def _hexadecimal(text: str, length: int) -> bytes:
+    if not re.fullmatch(f"[0-9a-f]{{{2 * length}}}", text):
+        raise WrongError(f"expected {2 * length} hexadecimal digits, got {text!r:.80}")
+    return bytes.fromhex(text)
