@@ -215,7 +215,6 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 _KINDS = (
-    (b"<?xml", "an XML document"),
     (b"<", "a document with markup"),
     (b"\x7fELF", "a program"),
     (b"\x1f\x8b", "a gzip file"),

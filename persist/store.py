@@ -175,9 +175,7 @@ class FolderStore:
         """
         found = self._shutdown_files()
         if len(found) > 1:
-            # What a killed save has copied to the generations, and would have removed.
-            found = [path for path in found if not self._is_generation(path)] or found
-        if len(found) > 1:
+            found = self._not_retired(found)
             found.sort(key=lambda path: snapshot.read(path).passport.written, reverse=True)
         return found[0] if found else None
 
@@ -226,8 +224,14 @@ class FolderStore:
         order = dict.fromkeys([self.syntax, *SUFFIXES])
         return [path for path in map(self._shutdown_path, order) if path.exists()]
 
-    def _is_generation(self, path: Path) -> bool:
-        return any(filecmp.cmp(path, other, shallow=False) for other in self.generations())
+    def _not_retired(self, found: list[Path]) -> list[Path]:
+        """`found` without what a killed save had made a generation and would have removed."""
+        older = self.generations()
+        for is_same in (os.path.samefile, _has_content_of):
+            left = [path for path in found if not any(is_same(path, other) for other in older)]
+            if 0 < len(left) < len(found):
+                return left
+        return found
 
     def _take_lock(self) -> int:
         path = self.lock_path
@@ -307,6 +311,10 @@ class FolderStore:
             # One too many harms nobody, and the save itself is done.
             with contextlib.suppress(OSError):
                 os.unlink(path)
+
+
+def _has_content_of(path: Path, other: Path) -> bool:
+    return filecmp.cmp(path, other, shallow=False)
 
 
 def _written(path: Path) -> str:

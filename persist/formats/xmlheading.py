@@ -42,6 +42,11 @@ def start_part(builder: Builder, name: str, attributes: list[str]) -> bool:
     elif frame.name == "" and name == "snapshot":
         number = _format_of(_given(attributes))
         builder.push(name, None, STRICT).extra = {"format": number}
+    elif frame.name == "" and name not in ATTRIBUTES and name not in SECTIONS:
+        raise WrongError(
+            f"expected <snapshot>, got <{name:.80}>: it is not a snapshot but another document;"
+            " name a file that mkapp or rundaemon has written"
+        )
     elif frame.name == "snapshot" and name in ("passport", "signature"):
         extra = frame.extra or {}
         if frame.parts or name in extra or (name == "signature" and "passport" not in extra):

@@ -267,7 +267,7 @@ import os, signal, sys
 from pathlib import Path
 from perdure.persist import files, store
 from perdure.persist.trust import Signer
-folder, key, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+folder, key, syntax, step = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 
 class Disk:
     calls = 0
@@ -282,31 +282,41 @@ class Disk:
             return real(*arguments)
         return call
 
-kept = store.FolderStore(folder, "web", keep=3).lock()
+kept = store.FolderStore(folder, "web", keep=3, syntax=syntax).lock()
 signer = Signer.of_user(key)
 files.os = store.os = Disk()
 kept.save("new", signer=signer)
 """
 
 
-def test_a_save_killed_at_any_step_loses_no_state(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("syntax", ["pickle", "xml", "source"])
+def test_a_save_killed_at_any_step_loses_no_state(
+    syntax: str, folder: Path, tmp_path: Path
+) -> None:
+    """Nor does it give an old state for the new one, when the new one is in another syntax."""
     key = tmp_path / "key"
     signer = Signer.of_user(key)
-    kept = FolderStore(folder, "web", keep=3)
+    other = "pickle" if syntax != "pickle" else "xml"
+    kept = FolderStore(folder, "web", keep=3, syntax=other)
     for number in range(5):
         kept.save(number, signer=signer)
-    step, finished = 0, False
+    step, finished, seen, before = 0, False, set[Any](), 4
     while not finished:
         step += 1
-        before = content(kept.newest())
-        done = subprocess.run([sys.executable, "-c", SAVER, folder, key, str(step)], check=False)
+        assert content(kept.newest()) == before
+        command = [sys.executable, "-c", SAVER, folder, key, syntax, str(step)]
+        done = subprocess.run(command, check=False)
         finished = done.returncode == 0
         assert finished or done.returncode == -signal.SIGKILL
-        assert content(kept.newest()) in (before, "new")
+        found = content(kept.newest())
+        assert found == content(FolderStore(folder, "web", syntax=syntax).newest())
+        assert found in (before, "new")
+        seen.add(found)
         states = [content(path) for path in kept.generations()]
         assert len(states) >= 3
         kept.save(before, signer=signer)
     assert step > 10
+    assert seen == {before, "new"}
     with kept.lock():
         assert not [path for path in folder.rglob("*") if path.suffix == ".tmp"]
 

@@ -1,0 +1,110 @@
+"""States of one application in several syntaxes, in one folder."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from perdure.persist import snapshot
+from perdure.persist.files import temporary_name
+from perdure.persist.formats import table
+from perdure.persist.restore import restore
+from perdure.persist.snapshot import SnapshotError
+from perdure.persist.store import FolderStore
+from perdure.persist.trust import Policy, Signer
+
+
+def content(path: Path | None) -> Any:
+    assert path is not None
+    return restore(snapshot.read(path).stream, Policy.only())
+
+
+def written_at(path: Path, time: str, root: object, signer: Signer) -> None:
+    """Make `path` a state that was written at `time`, in the syntax of its name."""
+    syntax = table.split(path.name)[1]
+    snapshot.write(path, root, application="web", holds="state", signer=signer, syntax=syntax)
+    found = snapshot.read(path)
+    passport = attrs.evolve(found.passport, written=f"2026-11-21T{time}Z")
+    snapshot.put(path, passport, found.content, table.by_name(syntax), signer)
+
+
+def test_a_state_is_saved_in_the_syntax_of_the_store_and_others_become_generations(
+    folder: Path, signer: Signer
+) -> None:
+    kept = FolderStore(folder, "web")
+    for number, syntax in enumerate(["pickle", "xml", "xml", "source", "pickle"]):
+        kept.syntax = syntax
+        path = kept.save(number, signer=signer)
+        assert path == kept.newest()
+        assert snapshot.read(path).syntax == syntax
+    assert [path.name for path in kept.generations()] == [
+        "000004.snap.py",
+        "000003.snap.xml",
+        "000002.snap.xml",
+        "000001.snap",
+    ]
+    assert [content(path) for path in kept.generations()] == [3, 2, 1, 0]
+    assert sorted(os.listdir(folder)) == ["web-shutdown.snap", "web.generations"]
+
+
+def test_pruning_counts_all_syntaxes(folder: Path, signer: Signer) -> None:
+    kept = FolderStore(folder, "web", keep=2)
+    for number, syntax in enumerate(["pickle", "xml", "source", "pickle", "xml", "source"]):
+        kept.syntax = syntax
+        kept.save(number, signer=signer)
+    assert [content(path) for path in kept.generations()] == [4, 3]
+
+
+@pytest.mark.parametrize("syntax", ["pickle", "xml", "source"])
+def test_of_several_states_the_one_written_last_is_the_newest(
+    syntax: str, folder: Path, signer: Signer
+) -> None:
+    kept = FolderStore(folder, "web", syntax=syntax)
+    written_at(folder / "web-shutdown.snap", "10:00:00", 1, signer)
+    written_at(folder / "web-shutdown.snap.xml", "10:00:02", 2, signer)
+    written_at(folder / "web-shutdown.snap.py", "10:00:01", 3, signer)
+    assert content(kept.newest()) == 2
+    kept.save(4, signer=signer)
+    assert [content(path) for path in kept.generations()] == [2, 3, 1]
+    assert content(kept.newest()) == 4
+
+
+@pytest.mark.parametrize(
+    ("syntax", "newest"),
+    [("pickle", ".snap"), ("xml", ".snap.xml"), ("source", ".snap")],
+)
+def test_an_export_of_the_newest_state_counts_for_who_runs_that_syntax(
+    syntax: str, newest: str, folder: Path, signer: Signer
+) -> None:
+    kept = FolderStore(folder, "web", syntax=syntax)
+    written_at(folder / "web-shutdown.snap", "10:00:00", 1, signer)
+    written_at(folder / "web-shutdown.snap.xml", "10:00:00", 1, signer)
+    assert kept.newest() == folder / f"web-shutdown{newest}"
+    kept.save(2, signer=signer)
+    assert kept.generations()[0].name.removeprefix("000002") == newest
+    assert len(kept.generations()) == 2
+
+
+def test_one_of_several_states_that_cannot_be_read_is_told_and_never_lost(
+    folder: Path, signer: Signer
+) -> None:
+    kept = FolderStore(folder, "web")
+    kept.save(1, signer=signer)
+    broken = folder / "web-shutdown.snap.xml"
+    broken.write_text('<?xml version="1.0"?>\n<snap')
+    with pytest.raises(SnapshotError) as caught:
+        kept.newest()
+    assert caught.value.path == broken
+    kept.save(2, signer=signer)
+    assert content(kept.newest()) == 2
+    assert [path.name for path in kept.generations()] == ["000002.snap", "000001.snap.xml"]
+
+
+def test_what_a_killed_save_has_left_is_removed_in_any_syntax(folder: Path) -> None:
+    kept = FolderStore(folder, "web")
+    for suffix in table.SUFFIXES.values():
+        (folder / temporary_name(f"web-shutdown.snap{suffix}")).write_text("")
+    kept.lock().unlock()
+    assert os.listdir(folder) == ["web.lock"]
