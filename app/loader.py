@@ -66,7 +66,10 @@ class LoadError(PerdureError):
 
 @attrs.define
 class FieldsError(PerdureError):
-    """A snapshot in text, which people edit, has fields of other types than their classes say."""
+    """A snapshot in text, which people edit, has fields of other types than their classes say.
+
+    `problems` begin with the number of the line in which the object of the field begins.
+    """
 
     exit_status: ClassVar[int] = os.EX_DATAERR
     path: Path
@@ -75,7 +78,7 @@ class FieldsError(PerdureError):
     def __str__(self) -> str:
         shown = "; ".join(self.problems[:_MOST_PROBLEMS])
         more = len(self.problems) - _MOST_PROBLEMS
-        return f"{self.path}: {shown}{f'; and {more} more' if more > 0 else ''}"
+        return f"{self.path}:{shown}{f'; and {more} more' if more > 0 else ''}"
 
 
 @attrs.frozen
@@ -138,10 +141,14 @@ def _check_fields(path: Path, found: Snapshot, policy: Policy) -> None:
     from ..persist import fieldtypes
 
     graph = found.content.graph
-    if all(policy.allows(each.module, each.name) for each in graph.names):
+    if not all(policy.allows(each.module, each.name) for each in graph.names):
+        return  # Nothing is imported for what will be refused.
+    if fieldtypes.check(graph, policy.allows):
+        graph, lines = snapshot.locate(path)
         problems = fieldtypes.check(graph, policy.allows)
-        if problems:
-            raise FieldsError(path, tuple(map(str, problems)))
+        raise FieldsError(
+            path, tuple(f"{lines.get(each.node or 0, 1)}: {each}" for each in problems)
+        )
 
 
 def _distrust(found: Snapshot) -> str:

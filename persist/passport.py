@@ -30,7 +30,8 @@ class Passport:
     """What a snapshot says of itself.
 
     `written` is a time in ISO 8601, UTC. `names` are the classes and functions the snapshot names,
-    as ``module:qualname``; they inform, and decide nothing: trust looks at the snapshot itself.
+    as ``module:qualname``. In a binary one they inform, and decide nothing: trust looks at the
+    snapshot itself. In text they are what the signature covers (see `mandate`).
     `paths` are the folders where the application's own modules are found. `origin` is the digest,
     in hexadecimal, of the snapshot this one came from. `secret` are the fields that classes have
     declared secret (see `persistent`), by ``module:qualname`` of the class.

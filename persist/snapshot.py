@@ -6,7 +6,7 @@ What the files look like is said in `formats`: `pickled`, `xmltree` and `source`
 import os
 import platform
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,11 +20,13 @@ from .content import Content, Snapshot
 from .errors import PerdureError
 from .formats import table
 from .formats.format import Format, FormatError
+from .graph import Graph
 from .passport import FORMAT, Holds, Passport
 from .trust import Signer
 
 __all__ = [
-    "MissingSnapshotError", "Snapshot", "SnapshotError", "VerificationError", "put", "read", "write",
+    "MissingSnapshotError", "Snapshot", "SnapshotError", "VerificationError",
+    "locate", "put", "read", "write",
 ]  # fmt: skip
 
 # Looked up now: the server that saves may have no access to the installation any more.
@@ -184,6 +186,21 @@ def read(path: Path) -> Snapshot:
         return form.decode(data)
     except FormatError as error:
         raise SnapshotError.of(path, error) from error
+
+
+def locate(path: Path) -> tuple[Graph, Mapping[int, int]]:
+    """The graph of the snapshot at `path`, and in which line its objects begin, each by its id.
+
+    Of a binary one there are no lines. That takes longer than `read`, and is for messages. Raises
+    `SnapshotError`.
+    """
+    lines: dict[int, int] = {}
+    try:
+        form, data = _form_and_data(path)
+        graph = form.locate(data, lines) if form.locate else form.decode(data).content.graph
+    except FormatError as error:
+        raise SnapshotError.of(path, error) from error
+    return graph, lines
 
 
 def _form_and_data(path: Path) -> tuple[Format, bytes]:

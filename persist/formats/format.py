@@ -10,6 +10,7 @@ from ..errors import PerdureError
 
 if TYPE_CHECKING:
     from ..content import Content, Snapshot
+    from ..graph import Graph
     from ..passport import Passport
     from ..trust import Signer
 
@@ -52,3 +53,5 @@ class Format:
     """The pieces of a file. Raises FormatError for a content that cannot be written in it."""
     decode: "Callable[[bytes], Snapshot]"
     """What the bytes of a file hold. Raises FormatError, and nothing else whatever they are."""
+    locate: "Callable[[bytes, dict[int, int]], Graph] | None" = None
+    """Like `decode`, of a text, noting by its id the line on which each object begins."""

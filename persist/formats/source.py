@@ -121,7 +121,7 @@ def decode_graph(data: bytes, lines: dict[int, int] | None = None) -> Graph:
         return _read(data, lines)[1]
 
 
-FORMAT: Final = Format("source", ".py", (BEGINS.encode(),), encode, decode)
+FORMAT: Final = Format("source", ".py", (BEGINS.encode(),), encode, decode, decode_graph)
 
 
 def _texts(passport: Passport, seal: Seal | None, graph: Graph) -> Iterator[str]:
@@ -195,9 +195,7 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
         elif kind is dict and all(type(key) is str for key in cast("dict[Any, Any]", value)):
             left += cast("dict[str, Any]", value).values()
         elif kind not in (str, int, bool, type(None)):
-            raise FormatError(
-                f"expected texts, numbers, lists and dicts, got a {kind.__name__}", place="passport"
-            )
+            raise FormatError("expected only texts, numbers, lists and dicts", place="passport")
     return fields
 
 

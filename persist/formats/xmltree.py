@@ -108,7 +108,7 @@ def decode_graph(data: bytes, lines: dict[int, int] | None = None) -> Graph:
     return xmlreader.read(data, lines).graph
 
 
-FORMAT: Final = Format("xml", ".xml", _BEGINS, encode, decode)
+FORMAT: Final = Format("xml", ".xml", _BEGINS, encode, decode, decode_graph)
 
 
 def _head(fields: dict[str, Any], seal: Seal | None) -> bytes:
