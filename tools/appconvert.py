@@ -212,6 +212,7 @@ def _show(arguments: Sequence[str], options: dict[str, Any]) -> int:
     from ..convert import lookup
     from ..convert.tree import Tree
     from ..persist import snapshot
+    from ..persist.place import PlaceError
     from .progress import Progress
 
     paths = _paths("show", arguments, 1, 2)
@@ -221,7 +222,10 @@ def _show(arguments: Sequence[str], options: dict[str, Any]) -> int:
         found = snapshot.read(paths[-1])
         graph = _graph(paths[-1], found)
         progress.say("measuring")
-        spot = lookup.find(graph, place)
+        try:
+            spot = lookup.find(graph, place)
+        except PlaceError as error:
+            raise click.UsageError(f"--show {error}") from error
         secret = found.passport.secret
         if lookup.is_in_secret(spot, secret):
             click.echo(f"{spot.place}: hidden")

@@ -12,11 +12,12 @@ def show(lines: Iterable[Line]) -> None:
     """Print the lines, each cut at the width of the terminal."""
     console = Console(highlight=False)
     for line in lines:
-        text = Text(line.guides, style="dim")
+        text = Text()
+        text.append(line.guides, style="dim")
         if line.name:
             text.append(_shown(line.name), style="bold cyan")
             text.append(": " if line.text else "", style="dim")
-        text.append(_shown(line.text), style="default")
+        text.append(_shown(line.text))
         if line.note:
             text.append(f"  ({line.note})", style="dim")
         console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
