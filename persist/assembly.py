@@ -11,6 +11,9 @@ from typing import Any, Final, cast
 import attrs
 
 from .graph import Call, Instance, Names, Node
+from .keys import Budget, KeysError, Weight, weight_of_frozenset, weight_of_int, weight_of_tuple
+from .place import show_key
+from .reduction import class_of
 
 
 @attrs.define
@@ -43,6 +46,9 @@ class Assembly:
         self._known: dict[Any, Any] = {}
         self._fills: list[tuple[Any, list[Any], Any]] = []
         self._laters = 0
+        self._budget = Budget()
+        # Of the tuples and frozensets that hold others: also these themselves, so that ids stay good.
+        self._weights: dict[int, tuple[Weight, Any]] = {}
 
     def define(self, number: Any, item: Any, where: Any) -> None:
         """From now on `number` refers to `item`. Raises `AssemblyError` if it did already."""
@@ -67,7 +73,7 @@ class Assembly:
         if self.is_waiting(parts):
             self._laters += 1
             return Later(make, parts, None, where)
-        return _made(make, parts, where)
+        return self._make(make, parts, where)
 
     def fill(self, item: Any, parts: list[Any], where: Any) -> None:
         """Give `item`, an empty list, dict, set or a node, its parts, now or when they are there.
@@ -78,7 +84,7 @@ class Assembly:
         if self.is_waiting(parts):
             self._fills.append((item, parts, where))
         else:
-            _fill(item, parts, where)
+            self._fill(item, parts, where)
 
     def finish(self, root: Any) -> Any:
         """`root`, with every object in its place.
@@ -89,12 +95,15 @@ class Assembly:
         made: dict[int, Any] = {}
         if type(root) is Later:
             self._resolve(root, made)
+        for known in self._known.values():
+            if type(known) is Later:
+                self._resolve(known, made)
         for _, parts, _ in self._fills:
             for part in parts:
                 if type(part) is Later:
                     self._resolve(part, made)
         for item, parts, where in self._fills:
-            _fill(item, [_there(part, made) for part in parts], where)
+            self._fill(item, [_there(part, made) for part in parts], where)
         return _there(root, made)
 
     def _resolve(self, later: Later, made: dict[int, Any]) -> None:
@@ -108,7 +117,7 @@ class Assembly:
                 continue
             needed = [part for part in self._needed(top) if id(part) not in made]
             if not needed:
-                made[id(top)] = self._make(top, made)
+                made[id(top)] = self._made(top, made)
                 stack.pop()
             elif id(top) in begun:
                 raise AssemblyError(
@@ -128,44 +137,60 @@ class Assembly:
         target = self._known[later.number]
         return [target] if type(target) is Later else []
 
-    def _make(self, later: Later, made: dict[int, Any]) -> Any:
+    def _made(self, later: Later, made: dict[int, Any]) -> Any:
         if later.make is None:
             return _there(self._known[later.number], made)
-        return _made(later.make, [_there(part, made) for part in later.parts], later.where)
+        return self._make(later.make, [_there(part, made) for part in later.parts], later.where)
+
+    def _make(self, make: Callable[[list[Any]], Any], parts: list[Any], where: Any) -> Any:
+        if make is tuple:
+            made: Any = tuple(parts)
+        else:
+            made = self._hashing(frozenset, parts, parts, where)
+            _check_count(len(made), parts, "member", where)
+        if any(type(part) is tuple or type(part) is frozenset for part in parts):
+            weigh = weight_of_tuple if make is tuple else weight_of_frozenset
+            self._weights[id(made)] = weigh(map(self._weight, parts)), made
+        return made
+
+    def _fill(self, item: Any, parts: list[Any], where: Any) -> None:
+        kind = class_of(item)
+        if kind is list:
+            item[:] = parts
+        elif kind is dict:
+            keys = parts[::2]
+            self._hashing(item.update, zip(keys, parts[1::2], strict=True), keys, where)
+            _check_count(len(item), keys, "key", where)
+        elif kind is set:
+            self._hashing(item.update, parts, parts, where)
+            _check_count(len(item), parts, "member", where)
+        else:
+            _fill_node(item, parts)
+
+    def _hashing(self, make: Callable[[Any], Any], parts: Any, keys: list[Any], where: Any) -> Any:
+        """``make(parts)``, which hashes each of `keys`."""
+        try:
+            self._budget.allow_for(len(keys))
+            for key in keys:
+                if type(key) is not str:
+                    self._budget.hash(self._weight(key))
+            return make(parts)
+        except TypeError as error:
+            raise AssemblyError(f"a key or member must not change: {error}", where) from error
+        except RecursionError:
+            raise AssemblyError("its keys or members are too deep to be compared", where) from None
+        except KeysError as error:
+            raise AssemblyError(str(error), where) from error
+
+    def _weight(self, part: Any) -> Weight:
+        if type(part) is tuple or type(part) is frozenset:
+            known = self._weights.get(id(cast("Any", part)))
+            return (len(cast("Any", part)) + 1, 1) if known is None else known[0]
+        return weight_of_int(part.bit_length() // 8) if type(part) is int else None
 
 
 def _there(part: Any, made: dict[int, Any]) -> Any:
     return made[id(part)] if type(part) is Later else part
-
-
-def _made(make: Callable[[list[Any]], Any], parts: list[Any], where: Any) -> Any:
-    if make is tuple:
-        return tuple(parts)
-    made = cast("frozenset[Any]", _hashing(make, parts, where))
-    _check_count(len(made), parts, "member", where)
-    return made
-
-
-def _fill(item: Any, parts: list[Any], where: Any) -> None:
-    kind = type(item)
-    if kind is list:
-        item[:] = parts
-    elif kind is dict:
-        keys = parts[::2]
-        item.update(_hashing(lambda keys: dict(zip(keys, parts[1::2], strict=True)), keys, where))
-        _check_count(len(item), keys, "key", where)
-    elif kind is set:
-        item.update(_hashing(set, parts, where))
-        _check_count(len(item), parts, "member", where)
-    else:
-        _fill_node(item, parts)
-
-
-def _hashing(make: Callable[[list[Any]], Any], parts: list[Any], where: Any) -> Any:
-    try:
-        return make(parts)
-    except TypeError as error:
-        raise AssemblyError(f"a key or member must not change: {error}", where) from error
 
 
 def _check_count(count: int, parts: list[Any], what: str, where: Any) -> None:
@@ -174,7 +199,7 @@ def _check_count(count: int, parts: list[Any], what: str, where: Any) -> None:
     met: set[Any] = set()
     for part in parts:
         if part in met:
-            raise AssemblyError(f"the {what} {part!r:.80} is there twice", where)
+            raise AssemblyError(f"the {what} {show_key(part)} is there twice", where)
         met.add(part)
 
 

@@ -9,7 +9,7 @@ import pickle
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NoReturn, Self, cast
 
-from . import opcodes
+from . import keys, opcodes
 from .opcodes import StreamError
 from .trust import Policy
 from .values import DATA_CLASSES, SAFE_VALUES, TAKE_MEMBERS, TAKE_PAIRS, VALUE_FIELDS, Rule
@@ -136,6 +136,7 @@ def names_in(stream: bytes, policy: Policy) -> Mapping[tuple[str, str], object]:
     `values` say. Raises `StreamError` if the stream is malformed, or asks them for more than that.
     """
     opcodes.check(stream)
+    keys.check(stream)
     reader = _Reader(stream, policy)
     try:
         reader.load()

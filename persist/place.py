@@ -57,7 +57,7 @@ def show(steps: Sequence[Step], root: str = ROOT) -> str:
     shown = root
     for number, step in enumerate(steps):
         if isinstance(step, Item):
-            shown += f"[{_key(step.key)}]"
+            shown += f"[{show_key(step.key)}]"
         elif not _FIELD.fullmatch(step.name):
             shown += f"[{step.name!r}]"
         elif not _is_passed_over(steps, number):
@@ -110,7 +110,8 @@ def _is_passed_over(steps: Sequence[Step], number: int) -> bool:
     )
 
 
-def _key(key: Any) -> str:
+def show_key(key: Any) -> str:
+    """A key of a dict, or a member of a set, as it stands between brackets; never a long text."""
     kind = class_of(key)
     if kind is str and len(key) <= _LONG and _PLAIN.fullmatch(key):
         return str(key)
@@ -120,6 +121,8 @@ def _key(key: Any) -> str:
         # No decimal digits: Python refuses to work out very many.
         return f"{key:#x}" if abs(key) < _HUGE else f"{key >> key.bit_length() - 64:#x}..."
     if kind is tuple and key:
-        inner = [_key(part) if class_of(part) is not tuple else "(...)" for part in key[:_PARTS]]
+        inner = [
+            show_key(part) if class_of(part) is not tuple else "(...)" for part in key[:_PARTS]
+        ]
         return f"({', '.join(inner)}{', ...' if len(key) > _PARTS else ''})"
     return repr(key) if kind in SCALARS or isinstance(key, Node | Global) else kind.__name__
