@@ -61,7 +61,9 @@ class Frame:
             )
         if self.mode == KEYED:
             raise WrongError(f"expected the value of the key before, got another key <{name}>")
-        raise WrongError(f'there are no keys in <{self.name}>; take role="key" out, or add <dictionary>')
+        raise WrongError(
+            f'there are no keys in <{self.name}>; take role="key" out, or add <dictionary>'
+        )
 
     def check(self, name: str, number: str | None) -> None:
         """Complain of a value that this element, a STRICT one, may not have inside."""
