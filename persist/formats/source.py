@@ -78,6 +78,7 @@ from ..survey import Survey, survey
 from ..trust import Signer
 from .format import Format, FormatError
 from .sourcebuilder import Record
+from .sourceline import class_of
 from .sourcenames import BEGINS, HEAD
 from .sourcereader import Reader
 from .sourcewriter import Writer
@@ -189,7 +190,7 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     left: list[Any] = [fields]
     while left:
         value = left.pop()
-        kind = cast("type[Any]", type(value))
+        kind = class_of(value)
         if kind is list:
             left += cast("list[Any]", value)
         elif kind is dict and all(type(key) is str for key in cast("dict[Any, Any]", value)):

@@ -124,7 +124,7 @@ class Builder:
                     and not isinstance(called, Node)
                 ):
                     raise SourceError(
-                        f"a {type(called).__name__} cannot be called; expected a class or a function",
+                        f"expected a class, a function or an object to call, got {called!r:.80}",
                         place,
                     )
         return root
@@ -139,9 +139,7 @@ class Builder:
     def parenthesised(self, frame: Frame) -> Any:
         if len(frame.parts) == 1 and not frame.comma:
             return frame.parts[0]
-        if frame.late:
-            return self.assembly.immutable(tuple, frame.parts, frame.start)
-        return tuple(frame.parts)
+        return self.assembly.immutable(tuple, frame.parts, frame.start)
 
     def mapping(self, frame: Frame) -> Any:
         self.assembly.fill(frame.item, frame.parts, frame.start)

@@ -30,6 +30,9 @@ KEYWORDS: Final = "Keywords("
 ITEMS: Final = "Items({"
 Given = tuple[str, Any, str]
 
+# What `type` says, of a class that checkers need not know.
+class_of: Final[Callable[[Any], type[Any]]] = cast("Any", type)
+
 _CACHED: Final = 10_000
 _MOST_BYTES: Final = 1000
 
@@ -81,7 +84,7 @@ class LineWriter:
 
     def _flat(self, item: Any, depth: int) -> str | None:
         """The text of `item`, not yet written, if it is short enough for one line."""
-        kind = cast("type[Any]", type(item))
+        kind = class_of(item)
         brackets = BRACKETS.get(kind)
         if brackets is not None:
             return self._flat_container(item, brackets, depth)
@@ -100,7 +103,7 @@ class LineWriter:
         if depth == 0 or len(item) > MOST_FLAT:
             return None
         begin, end, _ = brackets
-        kind = cast("type[Any]", type(item))
+        kind = class_of(item)
         if kind is dict:
             pairs = cast("dict[Any, Any]", item)
             return self._flat_pairs(begin, pairs, pairs.values(), end, depth)
@@ -176,7 +179,7 @@ class LineWriter:
         texts: list[str] = []
         room = WIDEST
         for item in items:
-            write = self._scalars.get(cast("type[Any]", type(item)))
+            write = self._scalars.get(class_of(item))
             text = None if write is None else write(item)
             if text is None:
                 known = self._numbers.get(id(item))
@@ -208,9 +211,9 @@ class LineWriter:
 
     def _field_names(self, state: Any, indent: str) -> list[str] | None:
         """What stands before each value of `state` as fields; None if they cannot be fields."""
-        if type(state) is not dict or not state:
+        if class_of(state) is not dict or not state:
             return None
-        fields = cast("dict[Any, Any]", state)
+        fields: dict[Any, Any] = state
         if id(fields) in self._shared:
             return None
         try:

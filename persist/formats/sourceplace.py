@@ -6,8 +6,9 @@ from typing import Any, Final
 from ..graph import SCALARS
 from ..place import ROOT, Field, Item, Step, show
 from .sourcebuilder import Frame
-from .sourceforms import ARGUMENTS, DICT, INNER_DICT, LIST, PAREN, REF
+from .sourceforms import ARGUMENTS, DICT, INNER_DICT, LIST, PAREN
 
+_MOST: Final = 40
 _FIELDS: Final = {
     "Setter": "setter",
     "InstanceMethod": "__self__",
@@ -27,30 +28,29 @@ def place_of(frames: Sequence[Frame]) -> str | None:
         within = within[1:]
     steps: list[Step] = []
     for number, frame in enumerate(within):
-        steps += _steps(frame, within[number - 1 : number], within[number + 1 : number + 3])
-    return show(steps, root)
+        outer = [each.form.name for each in within[max(number - 2, 0) : number]]
+        is_state = bool(outer) and outer[-1] in _OBJECTS
+        if frame.form is PAREN and is_state and within[number + 1 : number + 2]:
+            if within[number + 1].form is DICT:
+                continue  # the fields of a class with slots
+        elif frame.form in (DICT, INNER_DICT):
+            is_part = outer[-1:] == [PAREN.name] and outer[0] in _OBJECTS
+            steps += _key_steps(frame, is_state or is_part)
+        else:
+            steps += _steps(frame)
+    return show(steps[:_MOST], root) + ("..." if len(steps) > _MOST else "")
 
 
-def _steps(frame: Frame, outer: Sequence[Frame], inner: Sequence[Frame]) -> list[Step]:
+def _steps(frame: Frame) -> list[Step]:
     form, count = frame.form, len(frame.parts)
-    if form in (DICT, INNER_DICT):
-        return _key_steps(frame, bool(outer) and outer[0].form.name in _OBJECTS)
-    if (
-        form is PAREN
-        and outer
-        and outer[0].form.name in _OBJECTS
-        and inner
-        and inner[0].form is DICT
-    ):
-        return []  # the fields of a class with slots
     if form in (LIST, PAREN, ARGUMENTS) or form.name in ("Arguments", "Members"):
         return [Item(count)]
-    if form.name in _OBJECTS or form.name == "Keywords":
+    if form.named:
         if frame.fields:
             return [Field(frame.fields[-1])]
         if form.name == "Copyreg" and not count:
             return [Field("function")]
-    elif form.name in _FIELDS and form is not REF and count:
+    elif form.name in _FIELDS and count:
         return [Field(_FIELDS[form.name])]
     return []
 

@@ -155,16 +155,16 @@ class Reader:
         frame, kind, before = self._frame, match.lastindex, match[1]
         if frame.form is TOP:
             return self._statement(match)
-        if kind == END:
-            if match[2] is not None and frame.form.named:
-                frame.fields.append(match[2].decode())
-            raise self._truncated()
         if before == b":" and len(frame.parts) == 1 and frame.form in (BRACES, INNER_BRACES):
             frame.form = DICT if frame.form is BRACES else INNER_DICT
             frame.item = dict[Any, Any]()
             if frame.form is DICT:
                 self._define(self._stack[-1], frame.item, frame.start)
             return None
+        if kind == END:
+            if match[2] is not None and frame.form.named:
+                frame.fields.append(match[2].decode())
+            raise self._truncated()
         if (
             before is None
             and match[2] is None

@@ -14,12 +14,22 @@ import attrs
 
 from ..graph import Call, Global, Node
 from ..survey import Survey
-from .sourceline import BRACKETS, FLAT_DEPTH, ITEMS, KEYWORDS, Given, LineWriter, Raw, node_given
+from .sourceline import (
+    BRACKETS,
+    FLAT_DEPTH,
+    ITEMS,
+    KEYWORDS,
+    Given,
+    LineWriter,
+    Raw,
+    class_of,
+    node_given,
+)
 from .sourceliterals import SHORT, byte_lines, is_readable, packed_lines, text_lines
 from .sourcenames import WORDS
 
 _DEEPEST: Final = 40
-_PIECES: Final = 2000
+_PIECES: Final = 250
 _GREATEST: Final = 1 << 62
 _NEXT: Final = ",\n"
 
@@ -66,7 +76,7 @@ class Writer(LineWriter):
         while stack:
             parts, closing = stack[-1]
             for before, item, after in parts:
-                kind = cast("type[Any]", type(item))
+                kind = class_of(item)
                 if kind is str and len(item) <= SHORT:
                     add(f"{before}{item!r}{after}")
                 elif kind is int and -_GREATEST < item < _GREATEST:
@@ -116,7 +126,7 @@ class Writer(LineWriter):
         return number
 
     def _group(self, item: Any) -> Group:
-        kind = cast("type[Any]", type(item))
+        kind = class_of(item)
         if kind is dict:
             return Group("{", lambda indent: self._entries(item.items(), indent), "}")
         if kind in BRACKETS:
