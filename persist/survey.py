@@ -202,6 +202,8 @@ class _Eyes:
 
 
 def _title(item: Any) -> str:
+    if _class_of(item) is Global:
+        return str(item)
     if isinstance(item, Node):
         counts = len(item.arguments), len(item.members or ()), len(item.pairs or ())
         return f"{type(item)} {counts} {item.state is None} {item.setter is None}"

@@ -405,6 +405,16 @@ def test_the_text_does_not_depend_on_the_hash_seed() -> None:
     assert len(texts) == 1
 
 
+def test_a_set_of_classes_is_in_the_order_of_their_names() -> None:
+    text = "{Class('a.A'), Class('a.B'), Class('b.A')}"
+    assert assert_survives(graph_of_names("b:A", "a:B", "a:A")).endswith(f"= {text}\n")
+
+
+def graph_of_names(*names: str) -> Graph:
+    found = Names()
+    return Graph({found.find(*name.split(":")) for name in names}, found)
+
+
 def test_the_same_graph_gives_the_same_text() -> None:
     root = [models.Plain(value=number, names={f"a{number}", "b"}) for number in range(9)]
     assert application(root) == application(pickle.loads(pickle.dumps(root)))
