@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 from ..persist.graph import SCALARS, Call, Global, Instance, Node
 from ..persist.place import Field, Item, Step
+from ..persist.reduction import fields_of
 from ..persist.words import Word, word_of
 
 Branch = tuple[Step, Any]
@@ -73,15 +74,11 @@ def has_items(node: Node) -> bool:
 
 def field_dicts(node: Node) -> list[dict[Any, Any]] | None:
     """The dicts that hold the fields of `node`; None if its state is of another sort."""
-    state: Any = node.state
+    state: object = node.state
     if state is None:
         return []
-    if type(state) is dict:
-        return [cast("dict[Any, Any]", state)]
-    parts = cast("tuple[Any, ...]", state) if type(state) is tuple else ()
-    if len(parts) == 2 and all(part is None or type(part) is dict for part in parts):
-        return [part for part in parts if part is not None]
-    return None
+    fields = fields_of(state)
+    return None if fields is None else list(fields)
 
 
 def field_step(name: Any) -> Step:

@@ -101,7 +101,7 @@ class _Comparison:
                 return
             if kind not in (str, bytes) or not is_shared(old):
                 return
-        elif not self._comparable(old, new, step):
+        elif self._is_known_pair(old, new) or not self._comparable(old, new, step):
             return
         if not is_shared(old) or not is_shared(new):
             if old or new:  # () is one object, and nothing is told by that
@@ -118,6 +118,10 @@ class _Comparison:
             self._first_old.setdefault(id(old), cast("int", second))
             self._first_new.setdefault(id(new), cast("int", first))
 
+    def _is_known_pair(self, old: object, new: object) -> bool:
+        first = self._first_old.get(id(old))
+        return first is not None and first == self._first_new.get(id(new))
+
     def _add(self, old: object, new: object, step: Step) -> None:
         self._pairs.append((old, new))
         self._above.append(self._at)
@@ -125,9 +129,8 @@ class _Comparison:
         self._ranks.append(self._rank)
 
     def _comparable(self, old: object, new: object, step: Step) -> bool:
-        words = as_word(old), as_word(new)
-        if any(words):
-            one, other = words
+        one, other = as_word(old), as_word(new)
+        if one is not None or other is not None:
             if one is None or other is None or one.name != other.name:
                 self._tell("~", step, f"{title(old)} -> {title(new)}")
                 return False
@@ -135,9 +138,9 @@ class _Comparison:
                 self._tell("~", step, f"{title(old)} -> {title(new)}")
             return True
         if isinstance(old, Node) and isinstance(new, Node):
-            one, other = class_of(old), class_of(new)
-            if not alike(one, other) or isinstance(old, Call) != isinstance(new, Call):
-                names = ["a call" if each is None else dotted(each) for each in (one, other)]
+            classes = class_of(old), class_of(new)
+            if not alike(*classes) or isinstance(old, Call) != isinstance(new, Call):
+                names = ["a call" if each is None else dotted(each) for each in classes]
                 self._tell("~", step, f"class {names[0]} -> {names[1]}")
             return True
         if type(old) is type(new):
@@ -253,8 +256,8 @@ class _Comparison:
 
     def _lists(self, old: Sequence[Any], new: Sequence[Any]) -> None:
         if len(old) == len(new) and all(map(resembles, old, new)):
-            for j, (before, after) in enumerate(zip(old, new, strict=True)):
-                self._pair(before, after, Item(j))
+            for place, (before, after) in enumerate(zip(old, new, strict=True)):
+                self._pair(before, after, Item(place))
             return
         pairing = align(old, new, KEYS)
         gone: dict[Hashable, list[int]] = {}

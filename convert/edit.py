@@ -23,13 +23,14 @@ import math
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 import attrs
 
 from ..persist.errors import PerdureError
 from ..persist.graph import SCALARS, Global, Graph, Node
 from ..persist.place import PlaceError, parse
+from ..persist.survey import parts
 from ..persist.words import Word, WordError, call_of
 from .branches import as_word, branches, dotted
 from .lookup import LookupFailedError, Spot, find, is_in_secret, what_it_is
@@ -211,14 +212,23 @@ _READERS: Final[dict[type[Any], Callable[[str], Any]]] = {
 }
 
 
+_WRITTEN: Final[dict[type[Any], type[Any]]] = {frozenset: set, bytearray: bytes}
+_EXAMPLES: Final[dict[type[Any], str]] = {
+    list: "[1, 2]",
+    tuple: "(1, 2)",
+    dict: "{'a': 1}",
+    set: "{1, 2} or set()",
+    frozenset: "{1, 2} or set()",
+    bytearray: "b'abc'",
+}
+
+
 def _read_container(text: str, kind: type[Any]) -> Any:
-    written = {frozenset: set, bytearray: bytes}.get(kind, kind)
+    written = _WRITTEN.get(kind, kind)
     found = set[Any]() if text.strip() == "set()" else _literal(text)
     if type(found) is not written:
-        example = {list: "[1, 2]", tuple: "(1, 2)", dict: "{'a': 1}"}.get(kind)
-        example = example or ("b'abc'" if kind is bytearray else "{1, 2} or set()")
         raise ValueFormatError(
-            f"expected a {kind.__name__}, such as {example}, got {_quoted(text)}"
+            f"expected a {kind.__name__}, such as {_EXAMPLES[kind]}, got {_quoted(text)}"
         )
     return found if written is kind else kind(found)
 
@@ -259,12 +269,9 @@ def _literal(text: str) -> Any:
         return _NO_LITERAL
     stack: list[Any] = [found]
     while stack:
-        item: object = stack.pop()
-        if isinstance(item, dict):
-            pairs = cast("dict[Any, Any]", item)
-            stack += [*pairs.keys(), *pairs.values()]
-        elif isinstance(item, list | tuple | set):
-            stack += cast("Iterable[Any]", item)
+        item = stack.pop()
+        if type(item) in (list, tuple, set, dict):
+            stack += parts(item)
         elif type(item) not in SCALARS:
             return _NO_LITERAL
     return found

@@ -8,7 +8,7 @@ find an item of what one of its private fields holds, and text in brackets a key
 import difflib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Final, Self, cast
+from typing import Any, ClassVar, Final, cast
 
 import attrs
 
@@ -41,7 +41,7 @@ class Spot:
     graph: Graph
     steps: tuple[Step, ...]
     value: Any
-    above: Self | None
+    above: "Spot | None"
     """The place of the object that `value` stands in; None for the root."""
     put: Callable[[Any], Any]
     """Puts a value there and returns the object that holds it: a new one, if that cannot change."""

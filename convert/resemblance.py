@@ -31,14 +31,16 @@ def alike(old: object, new: object) -> bool:
 
 def strong(item: object) -> Hashable:
     """Equal for the same scalar, and for objects of one class that look the same."""
+    if type(item) in SCALARS or type(item) is Global:
+        return _scalar(item)
+    return _kind(item), tuple(_leaves(item))
+
+
+def _scalar(item: object) -> tuple[str, Hashable]:
     kind = type(item)
     if kind is float:
         return "float", struct.pack("d", item)
-    if kind is Global:
-        return "Global", str(item)
-    if kind in SCALARS:
-        return kind.__name__, item
-    return _kind(item), tuple(_leaves(item))
+    return ("Global", str(item)) if kind is Global else (kind.__name__, item)
 
 
 def resembles(old: object, new: object) -> bool:
@@ -53,9 +55,9 @@ def weak(item: object) -> Hashable:
     """
     if type(item) in SCALARS or type(item) is Global:
         return _kind(item)
-    found = [leaf for leaf in islice(_leaves(item), _LOOKED_AT) if type(leaf) is tuple]
-    texts = [leaf for leaf in found if cast("tuple[Any, ...]", leaf)[1] == "str"]
-    return _kind(item), (texts or found or [None])[0]
+    found = [leaf for leaf in _leaves(item) if leaf[1]]
+    texts = [leaf for leaf in found if leaf[1] == "str"]
+    return _kind(item), *(texts or found)[:1]
 
 
 def _kind(item: object) -> Hashable:
@@ -65,22 +67,21 @@ def _kind(item: object) -> Hashable:
     return _KINDS.get(type(item)) or type(item).__name__
 
 
-def _leaves(item: object) -> Iterator[Hashable]:
-    """What is right in `item`: scalars and names as they are, of objects the class."""
+def _leaves(item: Any) -> Iterator[tuple[int, str, Hashable]]:
+    """What is right in `item`, by number: scalars with their kind, and of objects the class."""
     if isinstance(item, set | frozenset | bytearray):
-        yield len(cast("set[Any]", item))
+        yield -1, "", len(cast("set[Any]", item))
         return
     if isinstance(item, list | dict):
-        yield len(cast("list[Any]", item))
-    pairs = _with_arguments(cast("object", item))
-    for number, (_, value) in enumerate(islice(pairs, _LOOKED_AT)):
+        yield -1, "", len(cast("list[Any]", item))
+    for number, (_, value) in enumerate(islice(_with_arguments(item), _LOOKED_AT)):
         if type(value) in SCALARS or type(value) is Global:
-            yield number, *cast("tuple[Any, ...]", strong(value))
+            yield number, *_scalar(value)
         else:
-            yield _kind(value)
+            yield number, "", _kind(value)
 
 
-def _with_arguments(item: object) -> Iterable[tuple[Any, Any]]:
+def _with_arguments(item: Any) -> Iterable[tuple[Any, Any]]:
     # A word such as a datetime has its value in its arguments.
     if isinstance(item, Node) and item.arguments:
         return [*((None, each) for each in item.arguments), *branches(item)]

@@ -4,6 +4,7 @@ It is written in another syntax, checked, edited, shown, or compared. Nothing of
 own code is imported, but by ``--check --with-code``, which asks for it.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 import click
 
+from ..persist.collector import collector_off
 from .command import complain, report, run, version_option
 
 PROGRAM: Final = "appconvert"
@@ -32,8 +34,11 @@ def main() -> None:
     # Who reads only the beginning of what is said, as `head` does, ends us without a word.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     status = run(COMMAND, PROGRAM)
-    # As diff has it: 1 says that there are differences, and nothing else does.
-    sys.exit(_TROUBLE if "--diff" in sys.argv[1:] and status > 1 else status)
+    if "--diff" in sys.argv[1:] and status > 1:
+        status = _TROUBLE  # as diff has it; 1 says that there are differences
+    sys.stdout.flush()
+    # There is no use in taking gigabytes of objects apart.
+    os._exit(status)
 
 
 def _convert(context: click.Context, /, arguments: tuple[str, ...], **options: Any) -> int:
@@ -45,7 +50,9 @@ def _convert(context: click.Context, /, arguments: tuple[str, ...], **options: A
         raise click.UsageError(f"say what to do, one of: {ways}")
     (mode,) = asked
     _check_options(mode, options, context)
-    return _MODES[mode](arguments, options)
+    # Looking for rubbish among so many objects would cost more than there ever is.
+    with collector_off():
+        return _MODES[mode](arguments, options)
 
 
 def _check_options(mode: str, options: dict[str, Any], context: click.Context) -> None:

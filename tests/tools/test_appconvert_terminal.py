@@ -80,7 +80,7 @@ def test_what_a_snapshot_holds_does_not_speak_to_the_terminal(web: Workshop) -> 
 
 def test_a_binary_snapshot_is_not_written_to_a_terminal(web: Workshop) -> None:
     web.folder.joinpath("b.snap").write_bytes(web.folder.joinpath("web.snap").read_bytes())
-    command = [COMMANDS / "appconvert", "--to", "pickle", "b.snap", "-o", "-"]
+    command: list[str | Path] = [COMMANDS / "appconvert", "--to", "pickle", "b.snap", "-o", "-"]
     status, written = on_terminal(web, *command)
     assert status == os.EX_USAGE
     assert "a binary snapshot is not for a terminal; name a file with -o" in " ".join(
