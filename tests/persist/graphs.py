@@ -22,17 +22,22 @@ from .models import (
     Frozen,
     FrozenData,
     MyDict,
+    MyError,
     MyInt,
     MyList,
     MySet,
     MyText,
+    MyTuple,
+    Named,
     OfMeta,
     Outer,
     Pair,
     Permission,
     Plain,
+    Reduced,
     Slotted,
     SlottedWithDict,
+    Stateful,
     WithNewArguments,
     function,
 )
@@ -58,6 +63,8 @@ leaves: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(
         [THE_ONE, ..., NotImplemented, type(None), int, len, function, Plain, Outer.Inner, OfMeta]
     ),
+    st.sampled_from([Plain.class_method, Plain.static_method, Plain.method]),
+    st.text("ab\n", min_size=101, max_size=120),
     st.builds(MyInt, st.integers()),
     st.builds(MyText, st.text()),
     st.builds(WithNewArguments, size=st.integers()),
@@ -123,6 +130,31 @@ def _keys_with_field(item: Any, parts: list[Any]) -> None:
     item.field = parts[:1]
 
 
+def _reduced() -> Reduced:
+    return Reduced("name")
+
+
+def _every_part(item: Reduced, parts: list[Any]) -> None:
+    item.members, item.state = list(parts), parts[:2]
+    _set_keys(item.pairs, parts)
+
+
+def _error() -> MyError:
+    return MyError("reason", [])
+
+
+def _key() -> Named:
+    return Named("key")
+
+
+def _held(item: Named, parts: list[Any]) -> None:
+    item.held_by = [*parts, {item: parts}]
+
+
+def _items(item: Stateful, parts: list[Any]) -> None:
+    item.items = [*parts, None]
+
+
 # What may be part of a cycle: made empty, filled when all the others are there.
 _MUTABLE: dict[Callable[[], Any], _Fill] = {
     list[Any]: _extend,
@@ -136,6 +168,10 @@ _MUTABLE: dict[Callable[[], Any], _Fill] = {
     MyDict: _keys_with_field,
     deque[Any]: _extend,
     OrderedDict[Any, Any]: _set_keys,
+    _reduced: _every_part,
+    _error: _dict_fields,
+    _key: _held,
+    Stateful: _items,
 }
 # What is made whole, of those before it.
 _IMMUTABLE: list[Callable[[list[Any]], Any]] = [
@@ -143,6 +179,8 @@ _IMMUTABLE: list[Callable[[list[Any]], Any]] = [
     lambda parts: Frozen(parts[:1], tuple(parts[1:])),
     lambda parts: FrozenData(parts[:1], tuple(parts[1:])),
     lambda parts: Pair(parts, tuple(parts)),
+    lambda parts: MyTuple(parts),
+    lambda parts: MyError(*parts),
     lambda parts: frozenset(class_of(part).__name__ for part in parts),
     lambda parts: MySet(len(class_of(part).__name__) for part in parts),
     lambda parts: parts[0].method if parts and type(parts[0]) is Plain else None,
@@ -240,7 +278,10 @@ def _parts(one: Any, other: Any) -> list[tuple[Any, Any]]:
         found += zip(one, other, strict=True)
     elif issubclass(kind, dict):
         assert list(one) == list(other)
-        found += [(one[key], other[key]) for key in one]
+        found += zip(one.values(), other.values(), strict=True)
+        found += [keys for keys in zip(one, other, strict=True) if isinstance(keys[0], Named)]
+    elif issubclass(kind, BaseException):
+        found.append((one.args, other.args))
     elif hasattr(one, "__self__"):
         assert one.__name__ == other.__name__
         found.append((one.__self__, other.__self__))

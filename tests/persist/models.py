@@ -20,6 +20,14 @@ class Plain:
     def method(self) -> str:
         return "called"
 
+    @classmethod
+    def class_method(cls) -> str:
+        return cls.__name__
+
+    @staticmethod
+    def static_method() -> str:
+        return "static"
+
 
 class Slotted:
     """Fields in slots, one of them perhaps not set."""
@@ -95,6 +103,67 @@ class MyText(str):
     __slots__ = ()
 
 
+class MyTuple(tuple[Any, ...]):
+    """A tuple with fields."""
+
+
+class MyFrozenSet(frozenset[Any]):
+    """A frozenset with fields."""
+
+
+class MyBytes(bytes):
+    """Bytes with fields."""
+
+
+class MyError(Exception):
+    """An exception with fields."""
+
+
+class Stateful:
+    """A state that is no dict, and a way of its own to take it back."""
+
+    def __init__(self, *items: object) -> None:
+        self.items: list[Any] = list(items)
+
+    def __getstate__(self) -> tuple[object, ...]:
+        return tuple(self.items)
+
+    def __setstate__(self, state: tuple[object, ...]) -> None:
+        self.items = list(state)
+
+
+class Falsy:
+    """A state that is false, but a state."""
+
+    def __getstate__(self) -> int:
+        return 0
+
+    def __setstate__(self, state: int) -> None:
+        self.state = state
+
+
+class Named:
+    """A key that is hashed by its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.held_by: object = None
+
+    def __getnewargs__(self) -> tuple[str]:
+        return (self.name,)
+
+    def __new__(cls, name: str) -> Self:
+        made = super().__new__(cls)
+        made.name = name
+        return made
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and other.name == self.name
+
+
 class WithNewArguments:
     """Made again with keywords."""
 
@@ -137,6 +206,17 @@ class Reduced:
 
 def set_reduced(reduced: Reduced, state: object) -> None:
     reduced.state = state
+
+
+class Remade:
+    """Made again from arguments that lead back to it."""
+
+    def __init__(self, holder: list[Any], *others: object) -> None:
+        self.holder = holder
+        self.others = others
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Remade, (self.holder, *self.others), self.__dict__
 
 
 class Singleton:
@@ -200,6 +280,20 @@ class Endless:
 
     def __getstate__(self) -> dict[str, object]:
         return {"next": Endless()}
+
+
+class MadeFromItself:
+    """No part of it could be made first."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MadeFromItself, (self,)
+
+
+class MadeFromAList:
+    """Made from a new list each time it is saved, with itself in it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MadeFromAList, ([self],)
 
 
 class RaisesInSetstate:
