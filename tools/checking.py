@@ -1,7 +1,7 @@
 """Whether a snapshot is valid, and if not, all that is wrong with it."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -41,8 +41,8 @@ def check(
     except FormatError as error:
         return Outcome(error.exit_status, (str(SnapshotError.of(path, error)),))
     except SnapshotError as error:
-        return Outcome(error.exit_status, tuple(_all_problems(path, error)))
-    problems = tuple(_schema_problems(path)) if found.syntax == "xml" else ()
+        return Outcome(error.exit_status, _schema_problems(path) or (str(error),))
+    problems = _schema_problems(path)
     signer = Signer.of_user()
     said: list[str] = []
     if with_code and not problems:
@@ -68,12 +68,17 @@ def _signed(found: Snapshot, signer: Signer) -> str:
     return "signed by you" if found.is_signed_by(signer) else "signed by somebody else"
 
 
-def _all_problems(path: Path, error: SnapshotError) -> Iterator[str]:
-    yield str(error)
+def _schema_problems(path: Path) -> tuple[str, ...]:
+    """All that is wrong with an XML file, and not just the first; nothing of any other file."""
+    from ..persist.formats import table
 
+    data = path.read_bytes()
+    form = table.detect(data[: table.HEAD])
+    if form is None or form.name != "xml":
+        return ()
+    from ..persist.formats import xmlcheck
 
-def _schema_problems(path: Path) -> Iterator[str]:
-    yield from ()
+    return tuple(str(SnapshotError.of(path, error)) for error in xmlcheck.check(data))
 
 
 def _code_problems(

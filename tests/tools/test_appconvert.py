@@ -201,6 +201,18 @@ def test_a_file_with_a_mistake_is_told_by_line_and_place(counted: Workshop) -> N
     assert "application.registry[visits.Counter].value" in result.err
 
 
+def test_all_the_mistakes_of_a_file_are_told(counted: Workshop) -> None:
+    convert(counted, "--to", "xml", "web.snap")
+    path = counted.folder / "web.snap.xml"
+    text = path.read_text().replace('<int value="41"/>', '<int value="4l"/>')
+    path.write_text(text.replace('<float value="1.5"/>', "<flaot/>"))
+    result = counted.run("appconvert", "--check", "web.snap.xml")
+    assert result.status == 65
+    assert len(re.findall(r"^appconvert: web\.snap\.xml:\d+:", result.err, re.MULTILINE)) == 2
+    assert "flaot" in result.err
+    assert "4l" in result.err
+
+
 def test_check_compares_with_code_only_on_request(web: Workshop) -> None:
     convert(web, "--to", "xml", "web.snap")
     path = web.folder / "web.snap.xml"
