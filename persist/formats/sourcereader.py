@@ -266,9 +266,12 @@ class Reader:
             self._define(parent, item, place)
             frame = Frame(LIST, item, item, place)
         elif kind == OPEN and token == b"{":
-            frame = Frame(INNER_BRACES if parent.form.name in HOLDERS else BRACES, [], None, place)
+            is_inner = parent.form.name in HOLDERS and not parent.fields
+            frame = Frame(INNER_BRACES if is_inner else BRACES, [], None, place)
         elif kind == OPEN:
-            is_inner = parent.form.name == "Copyreg" and len(parent.parts) == 1
+            is_inner = (
+                parent.form.name == "Copyreg" and len(parent.parts) == 1 and not parent.fields
+            )
             frame = Frame(ARGUMENTS if is_inner else PAREN, [], None, place)
         elif kind == tokens.REF:
             frame = Frame(REF, [], int(token), place)
@@ -305,7 +308,9 @@ class Reader:
             raise SourceError(
                 "expected the name of a class in quotes first: Instance('...')", place
             )
-        if form.within and self._frame.form.name not in form.within:
+        parent = self._frame
+        is_field = parent.form is not TOP and bool(parent.fields)
+        if form.within and (is_field or parent.form.name not in form.within):
             raise SourceError(f"{form.name} belongs inside of {' or '.join(form.within)}", place)
         return form
 

@@ -279,6 +279,14 @@ def test_what_a_stream_calls_may_be_an_object() -> None:
     assert_survives(Graph([call, maker, Call(maker, ())], names))
 
 
+def test_keywords_may_be_anything() -> None:
+    names = Names()
+    kind = names.find("visits", "Counter")
+    first = instance_of(kind, (1,), [2], pages={"/": 1}, names={"a"}, make=kind)
+    second = instance_of(kind, **{"class": {1: [first]}, "a b": frozenset({1})})
+    assert_survives(Graph([first, second], names))
+
+
 @pytest.mark.parametrize(
     ("module", "name", "text"),
     [
