@@ -21,6 +21,7 @@ from typing import Any, Final
 import attrs
 
 from .graph import Call, Global, Names
+from .reduction import PROTOCOL
 
 NAMES: Final = frozenset({"datetime", "date", "time", "decimal", "method", "module"})
 _FOLD: Final = " fold=1"
@@ -67,7 +68,10 @@ def call_of(word: Word, names: Names) -> Call:
         _check_text(word, "the name of a module")
         return Call(names.find("importlib", "import_module"), (word.value,))
     if word.name == "decimal":
-        return Call(names.find("decimal", "Decimal"), (_checked_decimal(word.value),))
+        plain = _plain_decimal(word.value)
+        if plain is None:
+            raise WordError(f"expected a decimal number such as 1.50, got {word.value!r:.80}")
+        return Call(names.find("decimal", "Decimal"), (plain,))
     zone = () if word.of is None else (word.of,)
     return Call(names.find("datetime", word.name), (_packed(word), *zone))
 
@@ -77,13 +81,16 @@ def _check_text(word: Word, expected: str) -> None:
         raise WordError(f"expected {expected}, got nothing")
 
 
-def _checked_decimal(value: str) -> str:
+# Whatever the context that the program has set: text that is no number is refused.
+_STRICT: Final = decimal.Context(traps=[decimal.InvalidOperation])
+
+
+def _plain_decimal(value: str) -> str | None:
+    """The number as `decimal` itself writes it; None if it is none."""
     try:
-        if str(decimal.Decimal(value)) == value:
-            return value
+        return str(decimal.Decimal(value, _STRICT))
     except decimal.InvalidOperation:
-        pass
-    raise WordError(f"expected a decimal number such as 1.50, got {value!r:.80}")
+        return None
 
 
 _EXAMPLES: Final = {
@@ -99,40 +106,50 @@ _KINDS: Final[dict[str, Any]] = {
 
 
 def _packed(word: Word) -> bytes:
-    kind = _KINDS[word.name]
-    text = word.value.removesuffix(_FOLD)
-    try:
-        made = kind.fromisoformat(text)
-    except ValueError:
-        made = None
-    if made is None or getattr(made, "tzinfo", None) is not None:
+    packed = _pack(word.name, word.value)
+    if packed is None:
         without = "" if word.name == "date" else ", its time zone apart"
         raise WordError(
             f"expected a {word.name} such as {_EXAMPLES[word.name]}{without}, got {word.value!r:.80}"
         )
-    if text != word.value:
-        made = made.replace(fold=1)
-    packed: bytes = made.__reduce_ex__(5)[1][0]
     return packed
 
 
-def _unpacked(name: str, packed: object) -> str | None:
+def _pack(name: str, value: str) -> bytes | None:
+    text = value.removesuffix(_FOLD)
+    try:
+        made = _KINDS[name].fromisoformat(text)
+        if getattr(made, "tzinfo", None) is not None:
+            return None
+        if text != value:
+            made = made.replace(fold=1)
+    except (TypeError, ValueError):
+        return None  # also a date with a fold, which it has not
+    return _bytes_of(made)
+
+
+def _bytes_of(made: Any) -> bytes:
+    packed: bytes = made.__reduce_ex__(PROTOCOL)[1][0]
+    return packed
+
+
+def _unpack(name: str, packed: object) -> str | None:
     if type(packed) is not bytes:
         return None
     try:
         made = _KINDS[name](packed)
     except (TypeError, ValueError):
         return None
-    if made.__reduce_ex__(5)[1][0] != packed:
-        return None
-    return f"{made.isoformat()}{_FOLD if getattr(made, 'fold', 0) else ''}"
+    text = f"{made.isoformat()}{_FOLD if getattr(made, 'fold', 0) else ''}"
+    # A date is made of any bytes, such as those of a 31st of February.
+    return text if _pack(name, text) == packed else None
 
 
 def _time_finder(name: str, most: int) -> Callable[[tuple[Any, ...]], Word | None]:
     def find(arguments: tuple[Any, ...]) -> Word | None:
         if not 1 <= len(arguments) <= most or (most == 2 and arguments[1:] == (None,)):
             return None
-        value = _unpacked(name, arguments[0])
+        value = _unpack(name, arguments[0])
         return None if value is None else Word(name, value, *arguments[1:])
 
     return find
@@ -141,10 +158,8 @@ def _time_finder(name: str, most: int) -> Callable[[tuple[Any, ...]], Word | Non
 def _find_decimal(arguments: tuple[Any, ...]) -> Word | None:
     if len(arguments) != 1 or type(arguments[0]) is not str:
         return None
-    try:
-        return Word("decimal", _checked_decimal(arguments[0]))
-    except WordError:
-        return None
+    value: str = arguments[0]
+    return Word("decimal", value) if _plain_decimal(value) == value else None
 
 
 def _find_method(arguments: tuple[Any, ...]) -> Word | None:
