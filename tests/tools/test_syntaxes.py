@@ -161,3 +161,63 @@ def test_a_value_of_another_type_refuses_the_start(
         rf"web-shutdown\.snap{suffix}:\d+: {place}: expected a whole number, got",
     )
     assert workshop.files() == before
+
+
+@texts
+def test_a_text_that_names_something_new_says_so_and_runs_nothing(
+    workshop: Workshop, port: int, syntax: str, suffix: str
+) -> None:
+    text = converted(workshop, "web-shutdown.snap", syntax)
+    change(text, r"(?s)processors.*(perdure\.app\.web\.script\.ResourceScript)", "os.system")
+    result = workshop.run("rundaemon", "-n", "-f", text.name)
+    changed = r"changed since it was signed: it now names os\.system.*nothing was run.*--trust"
+    one_line(result, os.EX_NOPERM, rf"web-shutdown\.snap{suffix}: it was {changed}")
+
+
+@texts
+def test_a_text_whose_head_was_changed_is_a_strangers(
+    workshop: Workshop, port: int, syntax: str, suffix: str
+) -> None:
+    text = converted(workshop, "web-shutdown.snap", syntax)
+    change(text, r"written='?\"?(\d+)", "1999")
+    result = workshop.run("rundaemon", "-n", "-f", text.name)
+    one_line(result, os.EX_NOPERM, "has not signed the snapshot, or its head was changed since")
+
+
+@texts
+def test_a_broken_export_beside_the_state_is_told_and_nothing_is_lost(
+    workshop: Workshop, port: int, syntax: str, suffix: str
+) -> None:
+    text = converted(workshop, "web-shutdown.snap", syntax)
+    text.write_bytes(text.read_bytes()[:-200])
+    before = workshop.files()
+    result = workshop.run("rundaemon", "-n", "-f", "web.snap")
+    one_line(result, os.EX_DATAERR, rf"web-shutdown\.snap{suffix}:\d+:\d+: .*--fresh")
+    assert workshop.files() == before
+    text.unlink()
+    assert visitor(workshop.start("-f", "web.snap")) == 4
+
+
+@texts
+def test_an_export_beside_the_state_does_not_count_for_a_binary_blueprint(
+    workshop: Workshop, port: int, syntax: str, suffix: str
+) -> None:
+    text = converted(workshop, "web-shutdown.snap", syntax)
+    change(text, VALUE[syntax], "41")
+    server = workshop.start("-f", "web.snap")
+    assert "takes the state of" in server.said
+    assert visitor(server) == 4
+    assert server.stop().status == 0
+    kept = [each.name for each in (workshop.folder / "web.generations").iterdir()]
+    assert sorted(kept) == [f"000001.snap{suffix}", "000002.snap"]
+
+
+def test_a_generation_in_text_is_run_as_it_is(workshop: Workshop, port: int) -> None:
+    text = converted(workshop, "web-shutdown.snap", "xml")
+    server = workshop.start("-f", text.name)
+    assert server.stop().status == 0
+    older = "web.generations/000002.snap.xml"
+    server = workshop.start("-f", older)
+    assert visitor(server) == 4
+    assert server.stop().status == 0
+    assert "web-shutdown.snap.xml" in workshop.files()

@@ -1,0 +1,70 @@
+"""What a run begins with, and what it leaves."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perdure.app.application import Application
+from perdure.app.loader import FieldsError, Loader
+from perdure.app.state import SyntaxKeptError, begin, keep
+from perdure.persist import snapshot
+from perdure.persist.store import FolderStore
+from perdure.persist.trust import Signer
+
+# A class whose name neither XML nor any person can write; pickle does.
+Odd: Any = type("Odd\x01", (), {"__module__": __name__})
+setattr(sys.modules[__name__], "Odd\x01", Odd)
+
+
+@pytest.fixture
+def loader(tmp_path: Path) -> Loader:
+    return Loader(Signer.of_user(tmp_path / "key"))
+
+
+def test_a_state_that_its_syntax_cannot_hold_is_saved_in_binary_and_told(
+    tmp_path: Path, loader: Loader
+) -> None:
+    store = FolderStore(tmp_path, "web", syntax="xml")
+    application = Application("web")
+    beginning = begin(application, None, store, loader)
+    assert keep(beginning, store, loader) == tmp_path / "web-shutdown.snap.xml"
+    application.registry.set_component(Odd, Odd())
+    with pytest.raises(SyntaxKeptError, match="saved, but in binary and not as xml") as caught:
+        keep(beginning, store, loader)
+    assert caught.value.path == store.newest() == tmp_path / "web-shutdown.snap"
+    assert caught.value.exit_status == os.EX_DATAERR
+    again = loader.load(caught.value.path).application.registry
+    assert isinstance(again.get_component(Odd), Odd)
+    assert [path.name for path in store.generations()] == ["000001.snap.xml"]
+
+
+@pytest.mark.parametrize("syntax", ["xml", "source"])
+def test_fields_of_other_types_are_told_with_their_lines(
+    syntax: str, tmp_path: Path, loader: Loader
+) -> None:
+    path = tmp_path / "web"
+    application = Application("web")
+    snapshot.write(
+        path,
+        application,
+        application="web",
+        holds="state",
+        signer=loader.signer,
+        syntax=syntax,
+    )
+    text = path.read_text()
+    number, wrong = ("<none/>", "<list/>") if syntax == "xml" else ("=None", "=[]")
+    place = text.rindex("ProcessSettings")
+    path.write_text(text[:place] + text[place:].replace(number, wrong))
+    with pytest.raises(FieldsError) as caught:
+        loader.load(path)
+    error = caught.value
+    assert error.exit_status == os.EX_DATAERR
+    assert len(error.problems) >= 3
+    line = int(error.problems[0].partition(":")[0])
+    assert "ProcessSettings" in path.read_text().splitlines()[line - 1]
+    assert str(error).startswith(f"{path}:{line}: application.process.")
+    assert str(FieldsError(path, error.problems * 3)).endswith("more")
