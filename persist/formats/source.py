@@ -74,11 +74,11 @@ from ..graph import Graph
 from ..mandate import Seal
 from ..passport import FORMAT as NUMBER
 from ..passport import Passport, PassportError, newer
+from ..reduction import class_of
 from ..survey import Survey, survey
 from ..trust import Signer
 from .format import Format, FormatError
 from .sourcebuilder import Record
-from .sourceline import class_of
 from .sourcenames import BEGINS, HEAD
 from .sourcereader import Reader
 from .sourcewriter import Writer

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, cast
 
 from ..graph import Call, Global, Instance, Node
+from ..reduction import class_of
 from ..survey import Survey
 from ..words import Word, word_of
 from .format import FormatError
@@ -29,9 +30,6 @@ BRACKETS: Final[dict[type[Any], tuple[str, str, str]]] = {
 KEYWORDS: Final = "Keywords("
 ITEMS: Final = "Items({"
 Given = tuple[str, Any, str]
-
-# What `type` says, of a class that checkers need not know.
-class_of: Final[Callable[[Any], type[Any]]] = cast("Any", type)
 
 _CACHED: Final = 10_000
 _MOST_BYTES: Final = 1000

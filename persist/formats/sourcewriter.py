@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import attrs
 
 from ..graph import Call, Global, Node
+from ..reduction import class_of
 from ..survey import Survey
 from .sourceline import (
     BRACKETS,
@@ -22,7 +23,6 @@ from .sourceline import (
     Given,
     LineWriter,
     Raw,
-    class_of,
     node_given,
 )
 from .sourceliterals import SHORT, byte_lines, is_readable, packed_lines, text_lines

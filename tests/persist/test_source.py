@@ -30,7 +30,7 @@ from perdure.persist.isomorphism import difference
 from perdure.persist.passport import Passport
 from perdure.persist.trust import Signer
 
-from . import models
+from . import inertgraphs, models
 from .graphs import graphs
 
 PASSPORT = Passport(
@@ -357,6 +357,11 @@ def test_depth_has_no_limit(kind: str) -> None:
 @given(graphs())
 def test_any_objects_survive(root: list[Any]) -> None:
     ast.parse(assert_survives(graph_of(root)))
+
+
+@given(inertgraphs.graphs())
+def test_any_graph_survives(graph: Graph) -> None:
+    ast.parse(assert_survives(graph))
 
 
 @given(st.recursive(
