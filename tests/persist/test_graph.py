@@ -77,15 +77,15 @@ def test_what_is_told_of_a_node_is_short() -> None:
     assert repr(instance_of(kind, call)) == "<instance of a:A>"
 
 
-EQUALS_ARE_ONE: list[object] = [None, True, 5, 2.5, "a" * 100, b"a" * 100, (), 1 << 40_000]
-EACH_IS_ONE: list[object] = ["a" * 101, b"a" * 101, list[int](), dict[int, int](), set[int]()]
-EACH_IS_ONE += [frozenset[int](), (1,), bytearray(), Call(None, ())]
+EQUALS_ARE_SAME: list[object] = [None, True, 5, 2.5, "a" * 100, b"a" * 100, (), 1 << 40_000]
+TOLD_APART: list[object] = ["a" * 101, b"a" * 101, list[int](), dict[int, int](), set[int]()]
+ALSO_TOLD_APART: list[object] = [frozenset[int](), (1,), bytearray(), Call(None, ())]
 
 
 def test_what_has_an_identity() -> None:
-    for value in (*EQUALS_ARE_ONE, Names().find("a", "A")):
+    for value in (*EQUALS_ARE_SAME, Names().find("a", "A")):
         assert not is_shared(value)
-    for value in EACH_IS_ONE:
+    for value in TOLD_APART + ALSO_TOLD_APART:
         assert is_shared(value)
 
 
