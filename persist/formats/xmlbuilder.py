@@ -123,9 +123,9 @@ class Builder:
             self.assembly.define(done.number, item, done.where)
             if type(item) is not Later:
                 self.known[done.number] = item
-        if type(item) is Later:
+        if type(item) is Later or self.frame.name == "tuple":
             self.frame.waiting = True
-        elif self._lines is not None:
+        if type(item) is not Later and self._lines is not None:
             self._lines[id(item)] = done.line
         return item
 

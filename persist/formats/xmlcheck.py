@@ -21,6 +21,7 @@ from lxml import etree
 
 from . import xmlreader
 from .format import FormatError
+from .xmlframes import SECTIONS
 from .xmlheading import ATTRIBUTES
 
 SCHEMA: Final = "snapshot.rng"
@@ -28,6 +29,8 @@ _MOST: Final = 100
 _LARGE: Final = 8
 _CONTAINERS: Final = frozenset({"list", "tuple", "set", "frozenset", "dictionary"})
 _EXPLAINED: Final = 1 << 16
+# libxml2 counts no lines of elements after this, but those of the text between them.
+_LAST_LINE: Final = 65_535
 _START: Final = re.compile(r"<start>.*?</start>", re.DOTALL)
 _ANY_VALUE: Final = '<start><choice><ref name="value"/><ref name="key"/></choice></start>'
 
@@ -43,8 +46,8 @@ def check(data: bytes) -> list[FormatError]:
     except FormatError as error:
         found.append(error)
     if not _has_doctype(data):
-        lines = {error.line for error in found}
-        others = (error for error in _breaches(data) if error.line not in lines)
+        told = {each for error in found for each in (error.line, error.reason)}
+        others = (error for error in _breaches(data) if (error.line or error.reason) not in told)
         found += islice(others, _MOST - len(found))
     return found
 
@@ -79,7 +82,7 @@ def _text() -> str:
 
 
 @functools.cache
-def _schemas() -> tuple[etree.RelaxNG, etree.RelaxNG]:
+def schemas() -> tuple[etree.RelaxNG, etree.RelaxNG]:
     """The schema of a whole document, and that of a value alone."""
     value, count = _START.subn(_ANY_VALUE, _text())
     assert count == 1
@@ -111,7 +114,7 @@ def _breaches(data: bytes) -> Iterator[FormatError]:
 
 
 def _breaches_of_document(root: Any) -> Iterator[FormatError]:
-    whole, _ = _schemas()
+    whole, _ = schemas()
     if whole.validate(root):
         return
     for child in root:
@@ -124,8 +127,9 @@ def _breaches_of_document(root: Any) -> Iterator[FormatError]:
 
 def _breaches_in(element: Any) -> Iterator[FormatError]:
     """The innermost elements that are wrong, each of which is then replaced by one that is right."""
-    _, alone = _schemas()
+    _, alone = schemas()
     stack = [(element, False)]
+    mended: set[Any] = set()
     while stack:
         top, is_known = stack.pop()
         is_value = top.tag in ATTRIBUTES
@@ -134,12 +138,21 @@ def _breaches_in(element: Any) -> Iterator[FormatError]:
         if not is_known:
             stack.append((top, True))
             stack += [(child, False) for child in reversed(top)]
-        elif is_value or top.tag not in _SECTIONS:
-            yield FormatError(_explained(top), top.sourceline)
+        elif is_value or top.tag not in SECTIONS:
+            # What has a mistake inside is not looked at for another: it is not what it was.
+            if mended.isdisjoint(top.iterdescendants()):
+                yield FormatError(_explained(top), _line(top))
             _mend(top)
+            mended.add(top)
 
 
-_SECTIONS: Final = frozenset({"arguments", "keywords", "members", "items", "setter", "loadfunc"})
+def _line(element: Any) -> int | None:
+    line: int = element.sourceline
+    if line < _LAST_LINE:
+        return line
+    # It is that of the end of the next text.
+    text: str | None = element.text if len(element) else element.tail
+    return line - text.count("\n") if text and line > _LAST_LINE else None
 
 
 def _explained(element: Any) -> str:

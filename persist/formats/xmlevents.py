@@ -233,14 +233,17 @@ class Reader(Builder):
                     value = self._strings.setdefault(value, value)
                 parts.append(value)
             elif name == "int":
-                quick = len(value) < 19 and value.isdigit() and value.isascii()
-                parts.append(int(value) if quick else int_of(value))
+                if len(value) < 19 and value.isdigit() and value.isascii():
+                    parts.append(int(value))
+                else:
+                    parts.append(int_of(value))
+                    frame.waiting = frame.waiting or is_key
             else:
                 found = self.known.get(value)
                 if found is None:
                     found = self.refer(value)
                 parts.append(found)
-                if is_key:
+                if is_key or frame.name == "tuple":
                     frame.waiting = True
         except Exception:
             self._stopped = self._position()
@@ -358,5 +361,7 @@ class _TextFinder(Reader):
 
     def _check(self, text: str) -> None:
         if text.strip(_BLANK):
+            if len(self._ends) > self._ended:
+                self._end_elements("")
             self._stopped = self._position()
             raise WrongError(f"no text may stand here, got {text.strip(_BLANK)!r:.80}")

@@ -30,8 +30,8 @@ class Frame:
     """One open element.
 
     `item` is the object it is, if that could be made already; `parts` the values met in it so far;
-    `extra` those of a node's sections, by their names; `waiting`, whether any of these may not be
-    there yet, or may be no key, so that the assembly has to look at them.
+    `extra` those of a node's sections, by their names; `waiting`, whether the assembly has to look at
+    these: some may not be there yet, or be no keys, or be costly ones.
     """
 
     # Not in __init__: there are hundreds of thousands of frames, and few have any of these.

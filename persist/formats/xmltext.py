@@ -25,7 +25,7 @@ _MOST_DIGITS: Final = 4300
 
 _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _TO_ESCAPE: Final = re.compile(rf"\\|{_UNWRITABLE.pattern}")
-_ESCAPE: Final = re.compile(r"\\(\\|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})?", re.IGNORECASE)
+_ESCAPE: Final = re.compile(r"\\(\\|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})?")
 _MARKUP: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _CONTENT: Final = str.maketrans(_MARKUP)
 _ATTRIBUTE: Final = str.maketrans({**_MARKUP, '"': "&quot;", "\t": "&#9;", "\n": "&#10;"})
