@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import ClassVar, Final
 
 import attrs
@@ -53,7 +53,7 @@ class ScaleError(PerdureError):
 
 @attrs.frozen
 class Cost:
-    """What one direction took: seconds, the bytes by which memory grew, and those of the text."""
+    """What one direction took: seconds of the processor, the bytes by which memory grew, and those of the text."""
 
     seconds: float
     memory: int
@@ -147,21 +147,21 @@ def write(syntax: str, folder: Path) -> Cost:
     content = Content.of_stream((folder / "stream").read_bytes())
     _ = content.graph
     before = _start()
-    begun = perf_counter()
+    begun = process_time()
     with open(folder / syntax, "wb") as file:
         file.writelines(table.by_name(syntax).encode(PASSPORT, content, None))
         size = file.tell()
-    return Cost(perf_counter() - begun, _most() - before, size)
+    return Cost(process_time() - begun, _most() - before, size)
 
 
 def read(syntax: str, folder: Path) -> Cost:
     """From text that is in memory already to a stream."""
     data = (folder / syntax).read_bytes()
     before = _start()
-    begun = perf_counter()
+    begun = process_time()
     made = table.by_name(syntax).decode(data).stream
     assert made
-    return Cost(perf_counter() - begun, _most() - before, len(data))
+    return Cost(process_time() - begun, _most() - before, len(data))
 
 
 def _start() -> int:
