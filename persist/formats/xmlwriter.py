@@ -225,6 +225,23 @@ class _Writer:
     def _begin_instance(self, node: Instance, level: int, role: str, mark: str) -> None:
         pad = _PADS[level]
         head = f'{pad}<instance{role} class="{self._name(cast("Global", type(node)))}"{mark}'
+        state = node.state
+        if (
+            _class_of(state) is dict
+            and state
+            and id(state) not in self._shared
+            and not node.arguments
+            and node.keywords is None
+            and node.members is None
+            and node.pairs is None
+            and node.setter is None
+        ):
+            # Most objects, and nothing but what the long way would write.
+            inner = _PADS[level + 1]
+            self._lines.append(f"{head}>\n{inner}<dictionary>\n")
+            self._left.append(f"{inner}</dictionary>\n{pad}</instance>\n")
+            self._left.append((True, iter(state.items()), level + 2))
+            return
         content: list[_Left] = []
         if node.arguments:
             content += _section("arguments", (False, iter(node.arguments), level + 2))
