@@ -13,6 +13,7 @@ from typing import ClassVar
 import attrs
 
 from ..persist.errors import PerdureError
+from ..persist.formats import table
 from .application import ProcessSettings
 
 # Imported inside functions, so perhaps only when they can no longer be read.
@@ -164,6 +165,8 @@ def load_late_imports() -> None:
         names += [f"{package}.{module.name}" for module in pkgutil.iter_modules(path)]
     for name in names:
         importlib.import_module(name)
+    for _ in table.formats():
+        pass  # Each is imported when it is asked for.
     # The name service switch loads its libraries at the first look-up.
     with suppress(KeyError):
         pwd.getpwuid(os.getuid())

@@ -8,7 +8,7 @@ Fields that this version does not know are passed over, so that a newer Perdure 
 import functools
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 
 import attrs
 
@@ -79,12 +79,12 @@ class Passport:
     def from_line(cls, line: bytes) -> Self:
         """Read what `to_line` wrote. Raises `PassportError`."""
         try:
-            content = json.loads(line)
+            content: Any = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise PassportError(str(error)) from error
         if not isinstance(content, dict):
             raise PassportError("an object in braces was expected")
-        return cls.from_fields(content)  # type: ignore[arg-type]
+        return cls.from_fields(cast("dict[str, Any]", content))
 
 
 def newer(number: int) -> str:

@@ -23,10 +23,7 @@ def by_name(name: str) -> Format:
 
 def formats() -> Iterator[Format]:
     """All of them, the binary one first."""
-    import pathlib  # TEMPORARY until both text syntaxes are there
-
-    here = pathlib.Path(__file__).parent
-    return (by_name(n) for n in SUFFIXES if (here / f"{_MODULES[n]}.py").exists())
+    return map(by_name, SUFFIXES)
 
 
 def detect(head: bytes) -> Format | None:

@@ -304,8 +304,8 @@ def test_a_save_killed_at_any_step_loses_no_state(
     while not finished:
         step += 1
         assert content(kept.newest()) == before
-        command = [sys.executable, "-c", SAVER, folder, key, syntax, str(step)]
-        done = subprocess.run(command, check=False)
+        command = [sys.executable, "-c", SAVER]
+        done = subprocess.run([*command, folder, key, syntax, str(step)], check=False)
         finished = done.returncode == 0
         assert finished or done.returncode == -signal.SIGKILL
         found = content(kept.newest())
