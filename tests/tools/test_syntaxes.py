@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 import socket
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -221,3 +223,27 @@ def test_a_generation_in_text_is_run_as_it_is(workshop: Workshop, port: int) -> 
     assert visitor(server) == 4
     assert server.stop().status == 0
     assert "web-shutdown.snap.xml" in workshop.files()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@texts
+def test_a_text_is_saved_and_read_by_a_user_who_cannot_see_the_program(
+    workshop: Workshop, site: Path, syntax: str, suffix: str
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="perdure-test-") as name:
+        root = Path(name)
+        root.chmod(0o755)
+        shutil.copytree(site, root / "site")
+        (root / "state").mkdir()
+        os.chown(root / "state", 65534, 65534)
+        blueprint = workshop.folder / f"web.snap{suffix}"
+        workshop.mkapp(
+            *("--uid", "nobody", "-o", blueprint, "web", "--path", root / "site", "--port", "0")
+        )
+        change(blueprint, rf"path\W+(?:string value=\W)?({name}/site)\W", "/site")
+        options = ("-f", blueprint, "--chroot", root, "--statedir", root / "state")
+        for count in (1, 2):
+            server = workshop.start(*options)
+            assert visitor(server) == count
+            assert server.stop().status == 0
+            assert [*root.glob("state/*.snap*")] == [root / f"state/web-shutdown.snap{suffix}"]
