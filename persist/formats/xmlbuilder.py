@@ -50,14 +50,14 @@ class Builder:
             frame.extra = given
         elif item is not None:
             if number is not None:
-                self._define(number, item)
+                self._define(number, item, frame.where)
             if self._lines is not None:
                 self._lines[id(item)] = frame.line
 
-    def put(self, item: Any, number: str | None) -> None:
-        """Take a value that has none inside."""
+    def put(self, item: Any, number: str | None, where: int) -> None:
+        """Take a value that has none inside, and began at the byte `where`."""
         if number is not None:
-            self._define(number, item)
+            self._define(number, item, where)
         self.frame.parts.append(item)
 
     def refer(self, number: str) -> Any:
@@ -112,17 +112,15 @@ class Builder:
             found = self._globals[name] = self.assembly.names.find(*split_name(name))
         return found
 
-    def _define(self, number: str, item: Any) -> None:
-        self.assembly.define(number, item, self.parser.CurrentByteIndex)
+    def _define(self, number: str, item: Any, where: int) -> None:
+        self.assembly.define(number, item, where)
         if type(item) is not Later:
             self.known[number] = item
 
     def _end(self, done: Frame, item: Any) -> Any:
         """`item`, which could be made only now that its element ends."""
         if done.number is not None:
-            self.assembly.define(done.number, item, done.where)
-            if type(item) is not Later:
-                self.known[done.number] = item
+            self._define(done.number, item, done.where)
         if type(item) is Later or self.frame.name == "tuple":
             self.frame.waiting = True
         if type(item) is not Later and self._lines is not None:

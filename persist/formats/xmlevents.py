@@ -56,7 +56,7 @@ class Reader(Builder):
         self._strings: dict[str, str] = {}
         self._runs: set[str] = set()
         self._text: list[str] = []
-        self._text_of: tuple[str, dict[str, str], str | None] = ("", {}, None)
+        self._text_of: tuple[str, dict[str, str], str | None, int] = ("", {}, None, 0)
         self._in_text = False
         # Where the element begins that raised an error: expat goes on to its end.
         self._stopped: tuple[int, int] | None = None
@@ -135,7 +135,7 @@ class Reader(Builder):
         parser.CharacterDataHandler = self._runs.add
 
     def _begin_text(self, name: str, given: dict[str, str], number: str | None) -> None:
-        self._text_of = name, given, number
+        self._text_of = name, given, number, self.parser.CurrentByteIndex
         self._in_text = True
         parser = self.parser
         parser.StartElementHandler = self._refuse_element
@@ -143,17 +143,17 @@ class Reader(Builder):
         parser.CharacterDataHandler = self._text.append
 
     def _end_text(self, _name: str) -> None:
-        name, given, number = self._text_of
+        name, given, number, where = self._text_of
         text = "".join(self._text)
         self._text.clear()
         self._in_text = False
         self._handle_elements()
         try:
             if name == "string":
-                self.put(self._string(text, given), number)
+                self.put(self._string(text, given), number, where)
             else:
                 content = bytes_of(text)
-                self.put(content if name == "bytes" else bytearray(content), number)
+                self.put(content if name == "bytes" else bytearray(content), number, where)
         except Exception:
             self._stopped = self._position()
             raise
@@ -293,7 +293,7 @@ class Reader(Builder):
             self._begin_text(name, given, number)
         else:
             self._ended += 1
-            self.put(make(self, given), number)
+            self.put(make(self, given), number, self.parser.CurrentByteIndex)
 
     def _refer(self, given: dict[str, str]) -> Any:
         check_number(given["key"])

@@ -211,6 +211,10 @@ WRONG: list[tuple[str, str]] = [
         "2:21: application[0]: the number 1 is given to two objects",
     ),
     (
+        '<list><none reference="1"/>\n<string reference="1">a\n\n</string><none/></list>',
+        "3:1: application[1]: the number 1 is given to two objects",
+    ),
+    (
         '<list>\n<tuple reference="1"><reference key="1"/></tuple></list>',
         ("3:1: application[0]: this refers to itself through tuples and frozensets only, of which"
         " none could be made first"),
