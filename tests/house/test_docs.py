@@ -55,7 +55,7 @@ def test_shell_commands_are_well_formed(page: Path) -> None:
 
 @every_page
 def test_options_that_are_shown_exist(page: Path) -> None:
-    known = {name: options(name) for name in ("mkapp", "rundaemon")}
+    known = {name: options(name) for name in ("appconvert", "mkapp", "rundaemon")}
     commands = [block.text.replace("\\\n", " ") for block in blocks(page, "sh")]
     commands += [step.command for block in blocks(page, "console") for step in steps(block.text)]
     for line in "\n".join(commands).splitlines():
@@ -67,7 +67,7 @@ def test_options_that_are_shown_exist(page: Path) -> None:
 
 
 def options(command: str) -> set[str]:
-    """The long options that `command` and its kind `web` know."""
+    """The long options that `command` and, if it has kinds, its kind `web` know."""
     texts = [
         subprocess.run(
             [COMMANDS / command, *arguments, "--help"], capture_output=True, text=True, check=True
