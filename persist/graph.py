@@ -175,6 +175,8 @@ def _is_same_set(fields: Fields, known: Fields) -> bool:
 def _reduced(node: Node, function: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     members = None if node.members is None else iter(node.members)
     pairs = None if node.pairs is None else iter(node.pairs)
+    if node.setter is not None and node.state is None:
+        raise GraphError(f"{node!r} has a state setter, but no state: no pickler would call it")
     if node.setter is None:
         return function, arguments, node.state, members, pairs
     return function, arguments, node.state, members, pairs, node.setter

@@ -35,8 +35,8 @@ class _CatchingReader(_Reader):
 
     def persistent_load(self, pid: Any, /) -> None:
         setter, item, state = pid
-        if not isinstance(item, Node):
-            raise GraphError("a state is set of what has none")
+        if not isinstance(item, Node) or state is None:
+            raise GraphError("a state setter is called as no pickler does")
         item.setter, item.state = setter, state
 
 

@@ -155,6 +155,8 @@ def inert_graphs(draw: st.DrawFn) -> Graph:
                     node.members = parts or None
                 case _:
                     node.pairs = [(part, node) for part in parts] or None
+        if node.state is None:
+            node.setter = None
     return Graph([pool, set(nodes), frozenset(nodes[:2])], names)
 
 

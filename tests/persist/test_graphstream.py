@@ -199,8 +199,13 @@ def test_a_live_object_made_from_itself_is_refused() -> None:
 
 
 def test_a_node_of_an_impossible_shape_is_refused() -> None:
+    names = Names()
     with pytest.raises(GraphError):
-        write(Graph(Call("text", ()), Names()))
+        write(Graph(Call("text", ()), names))
+    made = Call(names.find("a", "A"), ())
+    made.setter = names.find("a", "f")
+    with pytest.raises(GraphError, match="a state setter, but no state"):
+        write(Graph(made, names))
 
 
 def test_a_tuple_with_a_thousand_lists_that_hold_it_is_written() -> None:
@@ -243,6 +248,7 @@ TRAPS = {
     "members of a class": stream(A_CLASS, pickle.MARK, number(1), pickle.APPENDS),
     "members of a number": stream(number(1), number(2), pickle.APPEND),
     "additions to an object": stream(called(A_CLASS), pickle.MARK, number(1), pickle.ADDITEMS),
+    "a setter of no state": stream(called(A_CLASS), A_CLASS, called(A_CLASS), b"N", opcodes.SETTER),
     "a setter for a number": stream(number(1), A_CLASS, number(1), number(2), opcodes.SETTER),
     "a key that changes": stream(b"}", pickle.EMPTY_LIST, number(1), pickle.SETITEM),
     "a reference to nothing": stream(pickle.BINGET, b"\5"),

@@ -1,6 +1,7 @@
 """What is shared in a graph, and an order for sets that is the same wherever the graph is read."""
 
 import os
+import random
 import struct
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from perdure.persist.capture import capture
-from perdure.persist.graph import Call, Names, Node, instance_of
+from perdure.persist.graph import Call, Graph, Names, Node, instance_of
 from perdure.persist.graphstream import read
+from perdure.persist.isomorphism import difference
 from perdure.persist.survey import Survey, parts, survey
 
 from .graphs import graphs
@@ -135,9 +138,50 @@ def test_members_that_differ_only_far_away_have_an_order() -> None:
 
 
 def test_members_that_refer_to_each_other_have_an_order() -> None:
-    one, two, three = node(), node(), node()
-    one.state, two.state, three.state = {"next": two}, {"next": three}, {"next": None}
-    assert order({one, two, three}) in ([three, two, one], [one, two, three])
+    found: set[tuple[int, ...]] = set()
+    for _ in range(20):
+        chain = [node(), node(), node()]
+        for each, after in zip(chain, [*chain[1:], None], strict=True):
+            each.state = {"next": after}
+        found.add(tuple(chain.index(each) for each in order(set(chain))))
+    assert len(found) == 1
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=2), max_size=8),
+    st.randoms(use_true_random=False),
+)
+def test_members_that_differ_only_in_what_they_share_have_an_order(
+    holders: list[list[int]], chance: random.Random
+) -> None:
+    """Or whichever goes first makes no difference."""
+
+    def graph() -> Graph:
+        shared = {number: [list[int]()] for number in chance.sample(range(6), 6)}
+        members = [node([shared[number] for number in each]) for each in holders]
+        chance.shuffle(members)
+        items = frozenset(members)
+        return Graph([items, {items, frozenset({items})}], NAMES)
+
+    assert difference(graph(), graph()) is None
+
+
+def test_many_members_that_share_take_no_long_time() -> None:
+    hub = node()
+    members = {node(hub, [part, number // 3]) for number in range(3000) for part in [node()]}
+    pairs = [node() for _ in range(3000)]
+    members |= {node(pairs[number // 2], hub) for number in range(6000)}
+    assert timed(members) < 5
+
+
+def test_sets_in_sets_are_told_apart_by_what_is_in_them() -> None:
+    found: set[tuple[bool, ...]] = set()
+    for number in range(20):
+        padding = [frozenset[int]() for _ in range(number)]
+        one = frozenset([frozenset[int](), (), ((None,), len(padding))[:1]])
+        two = frozenset([frozenset[int](), ((None, False),), ()])
+        found.add(tuple(each == one for each in order({one, two, True}) if each is not True))
+    assert len(found) == 1
 
 
 def test_sets_in_sets_have_an_order() -> None:
@@ -152,6 +196,7 @@ def test_sets_in_sets_have_an_order() -> None:
 SEEDED = """
 import pickle, sys
 from perdure.persist.graphstream import read
+from perdure.persist.isomorphism import difference
 from perdure.persist.survey import survey, parts
 from perdure.persist.graph import Node
 padding = [object() for _ in range(int(sys.argv[2]))]
