@@ -150,7 +150,7 @@ def _write(found: Any, path: Path, target: Path, form: str, progress: Any) -> st
 def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
     import attrs
 
-    from ..convert import edit
+    from ..convert import convert, edit
     from ..persist import snapshot
     from ..persist.content import Content
     from ..persist.place import PlaceError
@@ -164,8 +164,9 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
     with Progress.shown() as progress:
         progress.say(f"reading {path}")
         found = snapshot.read(path)
+        default = convert.target_of(path, options["to"]) if options["to"] else path
+        target = options["output"] or default
         form = options["to"] = options["to"] or found.syntax
-        target = options["output"] or path
         _check_target(target, path, options)
         graph = _graph(path, found)
         changes = edit.apply(graph, edits, found.passport.secret)

@@ -160,6 +160,19 @@ def test_a_value_is_set_in_its_file(counted: Workshop, syntax: str) -> None:
     assert "signed by you" in convert(counted, "--check", "state")
 
 
+def test_a_value_set_in_another_syntax_is_in_a_file_of_its_own(counted: Workshop) -> None:
+    before = counted.folder.joinpath("web.snap").read_bytes()
+    edit = ("--set", "registry[visits.Counter].value=42", "--to", "xml", "web.snap")
+    said = convert(counted, *edit)
+    assert said.endswith("web.snap.xml: web.snap as xml, with 1 value set\n")
+    refused = counted.run("appconvert", *edit)
+    assert refused.status == 73
+    assert "web.snap.xml: it is there already" in refused.err
+    convert(counted, *edit, "--force")
+    assert counted.folder.joinpath("web.snap").read_bytes() == before
+    assert "valid xml" in convert(counted, "--check", "web.snap.xml")
+
+
 def test_several_values_are_set_all_or_none(counted: Workshop) -> None:
     before = counted.folder.joinpath("web.snap").read_bytes()
     result = counted.run(
