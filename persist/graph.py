@@ -191,12 +191,12 @@ class Names:
     def find(self, module: str, name: str) -> Global:
         """The `Global` of `name` in `module`.
 
-        Raises `GraphError` if either is empty or has a colon, or if there are absurdly many.
+        Raises `GraphError` if either is empty, or if there are absurdly many.
         """
         found = self._found.get((module, name))
         if found is None:
-            if not module or not name or ":" in module or ":" in name:
-                raise GraphError(f"{module!r:.80} and {name!r:.80} are no module and a name in it")
+            if not module or not name:
+                raise GraphError("a name is empty")
             if len(self._found) >= _MOST_NAMES:
                 raise GraphError(f"more than {_MOST_NAMES:,} different names")
             content = {"__slots__": (), "module": module, "name": name}
