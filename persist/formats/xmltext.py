@@ -181,7 +181,7 @@ def name_text(name: Global) -> str:
     """
     dotted = ":" not in name.module and ":" not in name.name and "." not in name.name
     text = f"{name.module}.{name.name}" if dotted else f"{name.module}:{name.name}"
-    if not is_plain(text) or split_name(text) != (name.module, name.name):
+    if ":" in name.name or not is_plain(text) or split_name(text) != (name.module, name.name):
         raise FormatError(f"XML cannot hold the name {name.name!r:.80} of {name.module!r:.80}")
     return in_attribute(text)
 
