@@ -98,6 +98,8 @@ class Beginning:
     """Which state was taken, for a person."""
     services: bytes | None
     """The services as they began, to fall back to; None if they cannot be saved."""
+    passed_over: tuple[Path, ...] = ()
+    """States beside `state` with another content, of which nothing was taken."""
 
 
 def begin(
@@ -140,7 +142,8 @@ def begin(
         raise StateError(newest, store.generations_folder, error) from error
     application.registry.adopt(state.application.registry)
     application.paths = modules.merged(application.paths, state.application.paths)
-    return _beginning(application, own and state.own, state, "takes the state of")
+    beginning = _beginning(application, own and state.own, state, "takes the state of")
+    return attrs.evolve(beginning, passed_over=tuple(store.passed_over(newest)))
 
 
 def _beginning(application: Application, own: bool, state: Loaded | None, words: str) -> Beginning:

@@ -21,7 +21,9 @@ from typing import ClassVar, Final, Self
 import attrs
 
 from . import files, snapshot
+from .content import Content
 from .errors import PerdureError
+from .formats.format import FormatError
 from .formats.table import SUFFIXES
 from .trust import Signer
 
@@ -179,6 +181,19 @@ class FolderStore:
             found.sort(key=lambda path: snapshot.read(path).passport.written, reverse=True)
         return found[0] if found else None
 
+    def passed_over(self, newest: Path) -> list[Path]:
+        """What lies beside `newest` and has another content: an export that was edited, say.
+
+        The next save makes generations of them. It takes the time to read all of them, if there
+        are any.
+        """
+        found = self._not_retired(self._shutdown_files())
+        others = [path for path in found if path != newest]
+        if not others:
+            return []
+        taken = snapshot.read(newest).content
+        return [path for path in others if not _holds(path, taken)]
+
     def generations(self) -> list[Path]:
         """The older states, newest first."""
         return [path for _, path in sorted(self._numbered(), reverse=True)]
@@ -315,6 +330,15 @@ class FolderStore:
 
 def _has_content_of(path: Path, other: Path) -> bool:
     return filecmp.cmp(path, other, shallow=False)
+
+
+def _holds(path: Path, content: Content) -> bool:
+    from . import isomorphism
+
+    try:
+        return isomorphism.difference(content.graph, snapshot.read(path).content.graph) is None
+    except (snapshot.SnapshotError, FormatError):
+        return False
 
 
 def _written(path: Path) -> str:

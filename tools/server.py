@@ -129,6 +129,10 @@ class Server:
             store.check_writable()
             beginning = begin(application, built, store, loader, fresh=self.fresh)
             _log.info("%s %s", application.name, beginning.sentence)
+            for path in beginning.passed_over:
+                _log.warning(
+                    "%s has another state, which is not taken; to run it: -f %s", path, path
+                )
 
         def ready() -> None:
             line = f"{application.name} runs as process {os.getpid()}"

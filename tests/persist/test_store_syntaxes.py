@@ -87,6 +87,24 @@ def test_an_export_of_the_newest_state_counts_for_who_runs_that_syntax(
     assert len(kept.generations()) == 2
 
 
+def test_a_state_beside_the_newest_is_told_if_it_has_another_content(
+    folder: Path, signer: Signer
+) -> None:
+    kept = FolderStore(folder, "web")
+    newest = folder / "web-shutdown.snap"
+    written_at(newest, "10:00:00", {"a": [1, 2]}, signer)
+    assert kept.passed_over(newest) == []
+    export = folder / "web-shutdown.snap.xml"
+    written_at(export, "10:00:00", {"a": [1, 2]}, signer)
+    assert kept.newest() == newest
+    assert kept.passed_over(newest) == []
+    export.write_text(export.read_text().replace('value="2"', 'value="3"'))
+    assert kept.newest() == newest
+    assert kept.passed_over(newest) == [export]
+    kept.save({"a": [1, 4]}, signer=signer)
+    assert kept.passed_over(newest) == []
+
+
 def test_one_of_several_states_that_cannot_be_read_is_told_and_never_lost(
     folder: Path, signer: Signer
 ) -> None:

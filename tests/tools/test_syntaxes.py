@@ -208,6 +208,8 @@ def test_an_export_beside_the_state_does_not_count_for_a_binary_blueprint(
     change(text, VALUE[syntax], "41")
     server = workshop.start("-f", "web.snap")
     assert "takes the state of" in server.said
+    told = rf"(?m)^[\d:]+ {text} has another state, which is not taken; to run it: -f {text}$"
+    assert re.search(told, server.said)
     assert visitor(server) == 4
     assert server.stop().status == 0
     kept = [each.name for each in (workshop.folder / "web.generations").iterdir()]
