@@ -1,9 +1,9 @@
 """What the signature of a snapshot in text covers: not the bytes, since a person edits values.
 
 It covers the passport, and in the passport the names: of every class and function that the content
-names, and of every method that is bound in it. So who edits values keeps the mandate of who signed,
-to load those names and call those methods. A content that names anything more, and a passport that
-was changed in any way, are a stranger's.
+names, of every one that it calls, and of every method that is bound in it. So who edits values keeps
+the mandate of who signed, to load those names, to call what was called, and to bind those methods. A
+content that names or calls anything more, and a passport that was changed in any way, are a stranger's.
 
 Signed is the SHA-256 of one line of text and the JSON of the passport, ordered and without spaces::
 
@@ -13,17 +13,26 @@ Signed is the SHA-256 of one line of text and the JSON of the passport, ordered 
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Final, cast
 
 import attrs
 
-from .graph import SCALARS, Call, Global, Graph, Instance
+from .graph import SCALARS, Call, Global, Graph, Instance, Names
 from .passport import Passport
 from .survey import parts
 from .trust import Signer, verify
+from .values import SAFE_VALUES
 
-_PURPOSE = b"perdure text snapshot\n"
-_METHOD = "builtins:getattr"
+_PURPOSE: Final = b"perdure text snapshot\n"
+_METHOD: Final = "builtins:getattr"
+_MODULE: Final = "importlib:import_module"
+# What leads to every other name, so that it matters what it is given.
+_MASTERS: Final = frozenset({_METHOD, _MODULE})
+_CALLED: Final = "()"
+# A call of what a call returned, and so on: longer than this is nobody's.
+_FAR: Final = 20
+_class_of: Final[Callable[[Any], Any]] = cast("Any", type)
 
 
 @attrs.frozen
@@ -47,54 +56,89 @@ def holder(passport: Passport, seal: Seal | None, graph: Graph) -> bytes | None:
 
 
 def added_names(passport: Passport, graph: Graph) -> tuple[str, ...]:
-    """What `graph` names beyond ``passport.names``: something was written into it by hand."""
-    known = set(passport.names)
-    return tuple(name for name in names_of(graph) if name not in known)
+    """What `graph` names or calls beyond ``passport.names``: something was written into it by hand.
+
+    What it both names and calls is told once.
+    """
+    added = set(names_of(graph)).difference(passport.names)
+    return tuple(name for name in sorted(added) if name.removesuffix(_CALLED) not in added - {name})
 
 
 def names_of(graph: Graph) -> tuple[str, ...]:
-    """What `graph` names, sorted: classes and functions as ``module:qualname``, and bound methods.
+    """What `graph` names, sorted: classes and functions as ``module:qualname``; and what it does.
 
-    A method is ``visits:Counter.flush``, by the class of what it is bound to; where that is the
-    outcome of a call, ``visits:make().flush``.
+    ``visits:make()`` is what is called, as a function or as the setter of a state; harmless values
+    apart. A method is ``visits:Counter.flush``, by the class of what it is bound to, or
+    ``visits:make().flush`` where that is the outcome of a call; a module is ``json``. Where the
+    functions that give these two are themselves a value, or given anything that no pickler gives
+    them, they count as called.
     """
-    names = {str(each) for each in graph.names}
-    if _METHOD in names:
-        names |= _methods(graph.root)
-    return tuple(sorted(names))
+    return tuple(sorted({*map(str, graph.names), *_uses(graph.root, graph.names)}))
 
 
-def _methods(root: Any) -> set[str]:
+def _uses(root: Any, names: Names) -> set[str]:
+    harmless = {name for name in names if str(name) in SAFE_VALUES}
+    masters = {name for name in names if str(name) in _MASTERS}
+    passed_over = SCALARS if masters else SCALARS | {Global}
     found: set[str] = set()
     seen: set[int] = set()
     stack = [root]
     while stack:
         item = stack.pop()
-        if type(item) in SCALARS or id(item) in seen:
+        if id(item) in seen:
             continue
         seen.add(id(item))
-        if isinstance(item, Call) and _is_name(item.function, _METHOD):
-            found.add(_method(item))
-        stack += parts(item)
+        kind = _class_of(item)
+        below: Iterable[Any] = item if kind is list or kind is tuple else parts(item)
+        if kind is Global:
+            if item in masters:
+                found.add(f"{item}{_CALLED}")
+        elif kind is Call or type(kind) is Global:
+            if item.setter is not None:
+                found.add(_label(item.setter, _CALLED))
+            if kind is Call:
+                function = item.function
+                if type(function) is not Global:
+                    found.add(_label(function, _CALLED))
+                elif function in masters and _is_master_at_work(item):
+                    found.add(_label(item))
+                    below = item.arguments
+                elif function not in harmless:
+                    found.add(f"{function}{_CALLED}")
+        stack += [part for part in below if _class_of(part) not in passed_over]
     return found
 
 
-def _is_name(item: Any, name: str) -> bool:
-    return type(item) is Global and str(item) == name
+def _is_master_at_work(call: Call) -> bool:
+    """Whether `call` gives a method or a module, just as picklers write it."""
+    if type(call.function) is not Global or not (
+        call.state is call.members is call.pairs is call.setter is None
+    ):
+        return False
+    kinds = [_class_of(argument) for argument in call.arguments]
+    name = str(call.function)
+    return (name == _METHOD and len(kinds) == 2 and kinds[1] is str) or (
+        name == _MODULE and kinds == [str]
+    )
 
 
-def _method(call: Call) -> str:
-    if len(call.arguments) != 2 or type(call.arguments[1]) is not str:
-        # No pickler writes that: a name of its own, which no honest passport lists.
-        return f"{_METHOD}(?)"
-    owner, name = call.arguments
-    if isinstance(owner, Instance):
-        return f"{type(owner)}.{name}"
-    if type(owner) is Global:
-        return f"{owner}.{name}"
-    if isinstance(owner, Call):
-        return f"{owner.function if type(owner.function) is Global else '?'}().{name}"
-    return f"builtins:{type(owner).__name__}.{name}"
+def _label(item: Any, after: str = "") -> str:
+    """What is called or bound, ``visits:make().flush``, and `after` that what is done with it."""
+    for _ in range(_FAR):
+        if type(item) is Global:
+            return f"{item}{after}"
+        if isinstance(item, Instance):
+            call = ".__call__" if after.startswith(_CALLED) else ""
+            return f"{type(item)}{call}{after}"
+        if type(item) is not Call:
+            return f"builtins:{type(item).__name__}{after}"
+        if not _is_master_at_work(item):
+            item, after = item.function, f"{_CALLED}{after}"
+        elif str(item.function) == _MODULE:
+            return f"{item.arguments[0]}{after}"
+        else:
+            item, after = item.arguments[0], f".{item.arguments[1]}{after}"
+    return f"...{after}"
 
 
 def _digest(passport: Passport) -> bytes:

@@ -1,4 +1,4 @@
-"""The signature of a text: a person may change values, and name nothing new."""
+"""The signature of a text: a person may change values, and name and call nothing new."""
 
 import datetime
 import functools
@@ -69,14 +69,47 @@ def test_a_method_of_what_a_call_returns_or_of_a_class_has_a_name_too() -> None:
         Call(getattr_, (Call(Call(names.find("visits", "maker"), ()), ()), "run")),
         Call(getattr_, ("text", "upper")),
         Call(getattr_, (1, instance_of(names.find("visits", "Text")))),
-        Call(getattr_, (1, "a", "b")),
     ]
     assert set(names_of(Graph(root, names))) - set(map(str, names)) == {
+        "visits:make()",
         "visits:make().flush",
         "visits:Counter.default",
-        "?().run",
+        "visits:maker()",
+        "visits:maker()()",
+        "visits:maker()().run",
         "builtins:str.upper",
-        "builtins:getattr(?)",
+        "builtins:getattr()",
+    }
+
+
+def test_what_is_called_has_a_name_besides_that_of_what_is_named_only() -> None:
+    names = Names()
+    make, reset = names.find("visits", "make"), names.find("visits", "reset")
+    counter = names.find("visits", "Counter")
+    flush = Call(names.find("builtins", "getattr"), (instance_of(counter), "flush"))
+    set_ = instance_of(counter)
+    set_.setter, set_.state = reset, 1
+    root = [Call(make, (reset,)), Call(flush, ()), Call(instance_of(counter), ()), set_]
+    assert set(names_of(Graph(root, names))) - set(map(str, names)) == {
+        "visits:make()",
+        "visits:reset()",
+        "visits:Counter.flush",
+        "visits:Counter.flush()",
+        "visits:Counter.__call__()",
+    }
+
+
+def test_a_module_has_a_name_of_its_own() -> None:
+    names = Names()
+    load = names.find("importlib", "import_module")
+    root = [
+        Call(load, ("json",)),
+        Call(names.find("builtins", "getattr"), (Call(load, ("os",)), "system")),
+    ]
+    assert set(names_of(Graph(root, names))) - set(map(str, names)) == {
+        "json",
+        "os",
+        "os.system",
     }
 
 
@@ -100,6 +133,10 @@ def test_who_changes_values_keeps_the_mandate(signer: Signer) -> None:
     assert holder(passport, seal, graph) == signer.public
 
 
+def getattr_of(graph: Graph) -> Any:
+    return graph.names.find("builtins", "getattr")
+
+
 def _one_more_name(graph: Graph) -> None:
     graph.root.append(graph.names.find("os", "system"))
 
@@ -113,16 +150,85 @@ def _a_hidden_method(graph: Graph) -> None:
     call.arguments = (call.arguments[0], instance_of(graph.names.find(HERE, "Plain")))
 
 
-@pytest.mark.parametrize("change", [_one_more_name, _another_method, _a_hidden_method])
+def _a_call_of_what_was_named(graph: Graph) -> None:
+    graph.root.append(Call(graph.names.find(HERE, "function"), ()))
+
+
+def _a_call_of_a_method(graph: Graph) -> None:
+    graph.root.append(Call(graph.root[1], ()))
+
+
+def _a_call_of_a_partial_object(graph: Graph) -> None:
+    partial = Call(graph.names.find("functools", "partial"), (getattr_of(graph),))
+    graph.root.append(Call(partial, (graph.names.find(HERE, "function"), "__globals__")))
+
+
+def _a_setter(graph: Graph) -> None:
+    graph.root[0].state, graph.root[0].setter = 1, graph.names.find(HERE, "function")
+
+
+def _getattr_as_a_value(graph: Graph) -> None:
+    graph.root.append(getattr_of(graph))
+
+
+def _getattr_as_a_setter(graph: Graph) -> None:
+    graph.root[0].state, graph.root[0].setter = "x", getattr_of(graph)
+
+
+def _getattr_with_a_default(graph: Graph) -> None:
+    graph.root.append(Call(getattr_of(graph), (*graph.root[1].arguments, None)))
+
+
+def _a_method_with_a_state(graph: Graph) -> None:
+    graph.root[1].state = {"a": 1}
+
+
+def _another_module(graph: Graph) -> None:
+    graph.root[4].arguments = ("os",)
+
+
+def _a_module_with_a_state(graph: Graph) -> None:
+    graph.root[4].state = {"dumps": graph.names.find(HERE, "function")}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _one_more_name,
+        _another_method,
+        _a_hidden_method,
+        _a_call_of_what_was_named,
+        _a_call_of_a_method,
+        _a_call_of_a_partial_object,
+        _a_setter,
+        _getattr_as_a_value,
+        _getattr_as_a_setter,
+        _getattr_with_a_default,
+        _a_method_with_a_state,
+        _another_module,
+        _a_module_with_a_state,
+    ],
+)
 def test_a_name_that_was_not_signed_voids_it(
     change: Callable[[Graph], None], signer: Signer
 ) -> None:
-    graph = graph_of([models.Plain(), models.Plain().method])
+    graph = graph_of(
+        [models.Plain(), models.Plain().method, models.function, functools.partial(models.function)]
+    )
+    graph.root.append(Call(graph.names.find("importlib", "import_module"), ("json",)))
     passport = passport_of(graph)
     seal = sign(passport, signer)
+    assert holder(passport, seal, graph) == signer.public
     change(graph)
     assert holder(passport, seal, graph) is None
-    assert len(mandate.added_names(passport, graph)) == 1
+    assert mandate.added_names(passport, graph)
+
+
+def test_what_is_added_is_told_once_however_it_is_used(signer: Signer) -> None:
+    graph = graph_of([models.Plain()])
+    passport = passport_of(graph)
+    graph.root.append(Call(graph.names.find("os", "system"), ("ls",)))
+    assert mandate.added_names(passport, graph) == ("os:system",)
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,7 @@ passport = Passport(
         'visits:Outer.Inner',
         'visits:make',
         'visits:set_state',
+        'visits:set_state()',
     ],
     paths=[],
     origin=None,

@@ -114,7 +114,10 @@ GOLDEN = """\
         <string value="visits:Outer.Inner"/>
         <string value="visits:make"/>
         <string value="visits:maker"/>
+        <string value="visits:maker()"/>
+        <string value="visits:maker()()"/>
         <string value="visits:set_state"/>
+        <string value="visits:set_state()"/>
       </list>
     </names>
   </passport>
