@@ -65,7 +65,7 @@ def put_together(graph: Graph, items: list[Any]) -> Graph:
     return assembled(assembly, there(graph.root))
 
 
-def _same_shape(node: Any, assembly: Assembly) -> Node:
+def _same_shape(node: Any, assembly: Assembly) -> Any:
     if isinstance(node, Call):
         made: Any = Call(None, node.arguments)
     else:

@@ -271,10 +271,10 @@ def test_time_grows_with_the_size(kind: str) -> None:
                 thing = [node() for _ in range(size)]
                 return {node(thing, number) for number in range(size)}
             case _:
-                thing: Any = 0
+                wide: Any = 0
                 for _ in range(4):
-                    thing = [thing] * size
-                return {node(thing, number) for number in range(size)}
+                    wide = [wide] * size
+                return {node(wide, number) for number in range(size)}
 
     small, large = root(2_000), root(20_000)
     assert min(timed(large) for _ in range(2)) < 40 * max(0.01, timed(small))
