@@ -143,12 +143,9 @@ def _check_fields(path: Path, found: Snapshot, policy: Policy) -> None:
     graph = found.content.graph
     if not all(policy.allows(each.module, each.name) for each in graph.names):
         return  # Nothing is imported for what will be refused.
-    if fieldtypes.check(graph, policy.allows):
-        graph, lines = snapshot.locate(path)
-        problems = fieldtypes.check(graph, policy.allows)
-        raise FieldsError(
-            path, tuple(f"{lines.get(each.node or 0, 1)}: {each}" for each in problems)
-        )
+    problems = fieldtypes.examine_file(path, found, policy.allows).problems
+    if problems:
+        raise FieldsError(path, tuple(map(str, problems)))
 
 
 def _distrust(found: Snapshot) -> str:

@@ -8,14 +8,16 @@ application would be run anyway, or on request.
 import importlib
 import sys
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from inspect import isclass
+from pathlib import Path
 from types import FunctionType, MemberDescriptorType
 from typing import Any, Final, NamedTuple, cast
 
 import attrs
 
-from . import place
+from . import place, snapshot
+from .content import Snapshot
 from .expectation import UNKNOWN, Expectations, MismatchError, Rule, named_by
 from .graph import SCALARS, Call, Global, Graph, Instance, Node
 from .place import Field, Item, Step
@@ -30,17 +32,18 @@ _LEAVES: Final = SCALARS | {Global, bytearray}
 class Problem:
     """A field that its class does not want so.
 
-    `place` is where it is, such as ``application.services[0].endpoint``. `node` is the id of the
-    object whose field it is, good while the graph lives.
+    `place` is where it is, such as ``application.services[0].endpoint``, and `line` where in a text
+    the object of the field begins, None if that is not known.
     """
 
     place: str
     expected: str
     got: str
-    node: int | None
+    line: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.place}: expected {self.expected}, got {self.got}"
+        line = "" if self.line is None else f"{self.line}: "
+        return f"{line}{self.place}: expected {self.expected}, got {self.got}"
 
 
 @attrs.frozen
@@ -67,8 +70,26 @@ def check(graph: Graph, allows: Allows) -> list[Problem]:
     return list(examine(graph, allows).problems)
 
 
-def examine(graph: Graph, allows: Allows) -> Examination:
+def examine_file(path: Path, found: Snapshot, allows: Allows) -> Examination:
+    """What `examine` finds in the snapshot `found` at `path`, with the lines if that is a text.
+
+    Raises `SnapshotError` if the file can no longer be read.
+    """
+    examined = examine(found.content.graph, allows)
+    if not examined.problems or found.syntax == "pickle":
+        return examined
+    # Lines cost time, and are wanted only here.
+    graph, lines = snapshot.locate(path)
+    located = examine(graph, allows, lines)
+    # If the file was changed meanwhile, what was found is as wrong as it was.
+    return located if located.problems else examined
+
+
+def examine(graph: Graph, allows: Allows, lines: Mapping[int, int] | None = None) -> Examination:
     """Compare each attrs object of `graph` with its class.
+
+    `lines` are those of the objects, by their ids, if they are known.
+
 
     Modules are imported of the classes and functions that ``allows(module, name)``, and of no
     others. Nothing is called, beyond what their import does. A module that cannot be imported
@@ -81,7 +102,9 @@ def examine(graph: Graph, allows: Allows) -> Examination:
         wrong = classes.mismatches(node)
         if wrong:
             found[id(node)] = wrong
-    return Examination(tuple(_located(graph.root, found)), tuple(classes.unchecked.values()))
+    return Examination(
+        tuple(_located(graph.root, found, lines or {})), tuple(classes.unchecked.values())
+    )
 
 
 class _Classes:
@@ -236,7 +259,7 @@ def _nodes(root: Any) -> Iterator[Node]:
 
 
 def _located(
-    root: Any, found: dict[int, list[tuple[Node, str, MismatchError]]]
+    root: Any, found: dict[int, list[tuple[Node, str, MismatchError]]], lines: Mapping[int, int]
 ) -> Iterator[Problem]:
     """Say where they are: a second walk, for which the way to each object is kept."""
     seen: set[int] = set()
@@ -248,7 +271,7 @@ def _located(
         seen.add(id(item))
         for node, name, mismatch in found.pop(id(item), ()):
             steps = [*_steps(way), _to_field(name), *mismatch.items]
-            yield Problem(place.show(steps), mismatch.expected, mismatch.got, id(node))
+            yield Problem(place.show(steps), mismatch.expected, mismatch.got, lines.get(id(node)))
         below = [
             (part, _Way(way, steps)) for part, *steps in _ways(item) if type(part) not in _LEAVES
         ]

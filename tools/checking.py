@@ -96,6 +96,7 @@ def _code_problems(
     modules.add_folders(found.folders(signer) if own else ())
     scriptmodule.install()
     policy = Policy.everything() if own else Policy.only(trusted)
-    examined = fieldtypes.examine(found.content.graph, policy.allows)
+    examined = fieldtypes.examine_file(path, found, policy.allows)
     unchecked = tuple(f"not compared: {each}" for each in examined.unchecked)
-    return tuple(f"{path}: {each}" for each in examined.problems), unchecked
+    problems = (f"{path}:{'' if each.line else ' '}{each}" for each in examined.problems)
+    return tuple(problems), unchecked

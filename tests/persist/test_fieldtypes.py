@@ -182,16 +182,13 @@ def test_an_annotation_that_cannot_be_resolved_is_passed_over_and_listed() -> No
     )
 
 
-def test_a_problem_names_its_place_and_its_node() -> None:
+def test_a_problem_names_its_place_and_its_line() -> None:
     bad = Inner(port="eighty")  # type: ignore[arg-type]  # pyright: ignore
     graph = graph_of({"servers": [Inner(), bad], "bad": bad})
-    [problem] = check(graph, EVERYTHING)
-    assert problem == Problem(
-        "application[servers][1].port",
-        "a whole number",
-        "'eighty'",
-        id(graph.root["servers"][1]),
-    )
+    where, expected, got = "application[servers][1].port", "a whole number", "'eighty'"
+    assert check(graph, EVERYTHING) == [Problem(where, expected, got)]
+    lines = {id(graph.root["servers"][1]): 7}
+    assert examine(graph, EVERYTHING, lines).problems == (Problem(where, expected, got, 7),)
 
 
 def test_a_service_is_found_where_a_person_looks_for_it() -> None:

@@ -226,15 +226,31 @@ def test_all_the_mistakes_of_a_file_are_told(counted: Workshop) -> None:
     assert "4l" in result.err
 
 
-def test_check_compares_with_code_only_on_request(web: Workshop) -> None:
-    convert(web, "--to", "xml", "web.snap")
-    path = web.folder / "web.snap.xml"
-    path.write_text(path.read_text().replace('<int value="8080"/>', '<string value="8080"/>'))
-    convert(web, "--check", "web.snap.xml")
-    result = web.run("appconvert", "--check", "--with-code", "web.snap.xml")
+@pytest.mark.parametrize(
+    ("syntax", "suffix", "number", "text"),
+    [
+        ("xml", ".xml", '<int value="8080"/>', '<string value="8080"/>'),
+        ("source", ".py", "port=8080", "port='8080'"),
+    ],
+)
+def test_check_compares_with_code_only_on_request(
+    web: Workshop, syntax: str, suffix: str, number: str, text: str
+) -> None:
+    convert(web, "--to", syntax, "web.snap")
+    name = f"web.snap{suffix}"
+    path = web.folder / name
+    path.write_text(path.read_text().replace(number, text))
+    convert(web, "--check", name)
+    result = web.run("appconvert", "--check", "--with-code", name)
     assert result.status == 65
-    assert "application.services[0].endpoints[0].port: expected" in result.err
-    assert "got" in result.err
+    port = r"application\.services\[0\]\.endpoints\[0\]\.port"
+    said = rf"appconvert: {name}:(\d+): {port}: expected a whole number, got '8080'\n"
+    found = re.fullmatch(said, result.err)
+    assert found, result.err
+    assert "TCPEndpoint" in "".join(path.read_text().splitlines()[int(found[1]) - 1 :][:2])
+    convert(web, "--to", "pickle", name, "-o", "again.snap")
+    result = web.run("appconvert", "--check", "--with-code", "again.snap")
+    assert result.err.startswith("appconvert: again.snap: application.services[0]")
 
 
 def test_check_with_code_imports_no_strangers_code(workshop: Workshop) -> None:
