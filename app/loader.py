@@ -13,7 +13,7 @@ from ..persist.formats.format import FormatError
 from ..persist.passport import Passport
 from ..persist.restore import RestoreError, TrustError, restore
 from ..persist.snapshot import Snapshot, SnapshotError
-from ..persist.trust import Policy, Signer
+from ..persist.trust import Owner, Policy, Signer
 from .application import Application
 from .web import scriptmodule
 
@@ -107,13 +107,11 @@ class Loader:
         What is text, and so may have been edited, has the types of its fields checked first.
         Raises SnapshotError, LoadError, ContentError, FieldsError or OwnerError.
         """
-        before = _owner_of(path)
+        owner = Owner.of(path)
         found = snapshot.read(path)
         own = found.is_signed_by(self.signer)
-        # Who serves as another user keeps the key in memory. So what that other user wrote is
-        # theirs, whatever its signature: root must not run it.
-        if own and (before != _owner_of(path) or before[0] not in (0, os.geteuid())):
-            raise OwnerError(path, before[0])
+        if own and not owner.may_have_signed():
+            raise OwnerError(path, owner.user)
         folders = modules.merged(self.folders, found.folders(self.signer))
         modules.add_folders(folders)
         scriptmodule.install()
@@ -133,7 +131,8 @@ class Loader:
         if not isinstance(application, Application):
             kind = type(application).__name__
             raise ContentError(path, f"an object of {kind}", "an application")
-        application.paths = modules.merged(folders, application.paths if own else ())
+        # Those of the passport: in text the signature covers them, and not what is a value.
+        application.paths = folders
         return Loaded(application, own, path, found.passport, found.digest, found.syntax)
 
 
@@ -160,12 +159,3 @@ def _distrust(found: Snapshot) -> str:
         f"it was changed since it was signed: it now names {shown}, and counts as a stranger's for"
         " as long as it does"
     )
-
-
-def _owner_of(path: Path) -> tuple[int, int, int]:
-    """Whose file it is; the rest tells whether it was changed or replaced meanwhile."""
-    try:
-        status = path.stat()
-    except OSError:
-        return (-1, 0, 0)
-    return (status.st_uid, status.st_ino, status.st_ctime_ns)

@@ -12,7 +12,7 @@ from ..persist.content import Content, Snapshot
 from ..persist.errors import PerdureError
 from ..persist.formats import table
 from ..persist.passport import Passport
-from ..persist.trust import Signer
+from ..persist.trust import Owner, Signer
 
 HTML: Final = "html"
 FORMS: Final = (*table.SUFFIXES, HTML)
@@ -64,41 +64,40 @@ def check_target(target: Path, *, force: bool) -> None:
         )
 
 
-def signer_for(found: Snapshot) -> Signer | None:
+def signer_for(found: Snapshot, owner: Owner) -> Signer | None:
     """This user's signer, if `found` is this user's own work; None for what is a stranger's.
 
-    What comes of a stranger's snapshot stays a stranger's, however it is written.
+    What comes of a stranger's snapshot stays a stranger's, however it is written. So does what is in
+    another user's file: `owner` is that of the file, made before it was read.
     """
-    if found.signer_key is None:
+    if found.signer_key is None or not owner.may_have_signed():
         return None
     signer = Signer.of_user()
     return signer if found.is_signed_by(signer) else None
 
 
-def write(found: Snapshot, target: Path, form: str, watch: Watch) -> bool:
-    """Write `found` to `target` as `form`, whole and durable or not at all; say whether it is signed.
+def write(found: Snapshot, target: Path, form: str, signer: Signer | None, watch: Watch) -> None:
+    """Write `found` to `target` as `form`, whole and durable or not at all.
 
-    Raises `WriteError`, `FormatError`, `VerificationError` or `KeyFileError`; the file that was
-    there is then still there.
+    Raises `WriteError`, `FormatError` or `VerificationError`; the file that was there is then still
+    there.
     """
     if form == HTML:
-        files.replace(target, watch(pieces(found, form)))
-        return False
+        files.replace(target, watch(pieces(found, form, signer)))
+        return
     syntax = table.by_name(form)
 
     def encode(passport: Passport, content: Content, signer: Signer | None) -> Iterator[bytes]:
         return watch(syntax.encode(passport, content, signer))
 
-    signer = signer_for(found)
     watched = attrs.evolve(syntax, encode=encode)
     snapshot.put(target, found.passport, found.content, watched, signer)
-    return signer is not None
 
 
-def pieces(found: Snapshot, form: str) -> Iterator[bytes]:
+def pieces(found: Snapshot, form: str, signer: Signer | None) -> Iterator[bytes]:
     """`found` as `form`, for a file that is nobody's to replace, such as standard output."""
     if form == HTML:
         from . import page
 
         return page.render(found)
-    return table.by_name(form).encode(found.passport, found.content, signer_for(found))
+    return table.by_name(form).encode(found.passport, found.content, signer)

@@ -116,6 +116,33 @@ class Signer:
         raise TypeError("a signing key never leaves its file")
 
 
+@attrs.frozen
+class Owner:
+    """Whose file is at `path`. Made before the file is read, and asked when it has been.
+
+    A server that has gone over to another user keeps the key in memory. So what that other user
+    wrote is theirs, whatever its signature.
+    """
+
+    path: Path
+    user: int
+    """-1 if there is no such file."""
+    _version: tuple[int, int]
+
+    @classmethod
+    def of(cls, path: Path) -> "Owner":
+        """The owner of what is at `path` now."""
+        try:
+            status = path.stat()
+        except OSError:
+            return cls(path, -1, (0, 0))
+        return cls(path, status.st_uid, (status.st_ino, status.st_ctime_ns))
+
+    def may_have_signed(self) -> bool:
+        """Whether the file is this user's or root's, and has not been changed or replaced since."""
+        return self.user in (0, os.geteuid()) and self == Owner.of(self.path)
+
+
 def verify(public: bytes, digest: bytes, signature: bytes) -> bool:
     """Whether `signature` of `digest` was made with the key that belongs to `public`."""
     from cryptography.exceptions import InvalidSignature

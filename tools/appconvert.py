@@ -85,6 +85,7 @@ def _count(number: int, what: str) -> str:
 def _to(arguments: Sequence[str], options: dict[str, Any]) -> int:
     from ..convert import convert
     from ..persist import snapshot
+    from ..persist.trust import Owner
     from .progress import Progress
 
     form, output = options["to"], options["output"]
@@ -97,8 +98,9 @@ def _to(arguments: Sequence[str], options: dict[str, Any]) -> int:
     for path, target in zip(paths, targets, strict=True):
         with Progress.shown() as progress:
             progress.say(f"reading {path}")
+            owner = Owner.of(path)
             found = snapshot.read(path)
-            said = _write(found, path, target, form, progress)
+            said = _write(found, owner, target, form, progress)
         if said:
             click.echo(said)
     return 0
@@ -127,23 +129,25 @@ def _is_output(target: Path) -> bool:
     return str(target) == "-"
 
 
-def _write(found: Any, path: Path, target: Path, form: str, progress: Any) -> str:
+def _write(found: Any, owner: Any, target: Path, form: str, progress: Any) -> str:
     """Write it, and say so; nothing is said where the snapshot itself goes to standard output."""
     from ..convert import convert
     from ..persist.formats.format import FormatError
     from ..persist.snapshot import SnapshotError
 
+    path = owner.path
     progress.say(f"writing {target}")
+    signer = None if form == convert.HTML else convert.signer_for(found, owner)
     try:
         if _is_output(target):
-            for piece in convert.pieces(found, form):
+            for piece in convert.pieces(found, form, signer):
                 sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
             return ""
-        is_signed = convert.write(found, target, form, progress.watch)
+        convert.write(found, target, form, signer, progress.watch)
     except FormatError as error:
         raise SnapshotError.of(path, error) from error
-    stranger = "" if is_signed or form == convert.HTML else f"; not signed, as {path} is not yours"
+    stranger = "" if signer or form == convert.HTML else f"; not signed, as {path} is not yours"
     return f"{target}: {path} as {form}{stranger}"
 
 
@@ -154,6 +158,7 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
     from ..persist import snapshot
     from ..persist.content import Content
     from ..persist.place import PlaceError
+    from ..persist.trust import Owner
     from .progress import Progress
 
     (path,) = _paths("set", arguments, 1, 1)
@@ -163,6 +168,7 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
         raise click.UsageError(f"--set {error}") from error
     with Progress.shown() as progress:
         progress.say(f"reading {path}")
+        owner = Owner.of(path)
         found = snapshot.read(path)
         default = convert.target_of(path, options["to"]) if options["to"] else path
         target = options["output"] or default
@@ -171,7 +177,7 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
         graph = _graph(path, found)
         changes = edit.apply(graph, edits, found.passport.secret)
         changed = attrs.evolve(found, content=Content.of_graph(graph))
-        said = _write(changed, path, target, form, progress)
+        said = _write(changed, owner, target, form, progress)
     for change in changes if said else ():
         click.echo(f"{change.place}: {change.before} -> {change.after}")
     if said:

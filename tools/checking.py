@@ -14,7 +14,7 @@ from ..persist.content import Snapshot
 from ..persist.formats.format import FormatError
 from ..persist.snapshot import MissingSnapshotError, SnapshotError
 from ..persist.survey import survey
-from ..persist.trust import Policy, Signer
+from ..persist.trust import Owner, Policy, Signer
 
 
 @attrs.frozen
@@ -33,6 +33,7 @@ def check(
 
     Raises `MissingSnapshotError` if there is nothing to check, or `KeyFileError`.
     """
+    owner = Owner.of(path)
     try:
         found = snapshot.read(path)
         root = found.content.graph.root
@@ -44,9 +45,10 @@ def check(
         return Outcome(error.exit_status, _schema_problems(path) or (str(error),))
     problems = _schema_problems(path)
     signer = Signer.of_user()
+    own = found.is_signed_by(signer) and owner.may_have_signed()
     said: list[str] = []
     if with_code and not problems:
-        problems, unchecked = _code_problems(path, found, signer, folders, trusted)
+        problems, unchecked = _code_problems(path, found, own, folders, trusted)
         said += [f"{path}: {each}" for each in unchecked]
     if problems:
         return Outcome(os.EX_DATAERR, problems, tuple(said))
@@ -84,16 +86,15 @@ def _schema_problems(path: Path) -> tuple[str, ...]:
 def _code_problems(
     path: Path,
     found: Snapshot,
-    signer: Signer,
+    own: bool,
     folders: Sequence[Path],
     trusted: Sequence[str],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     from ..app.web import scriptmodule
     from ..persist import fieldtypes
 
-    own = found.is_signed_by(signer) and path.stat().st_uid in (0, os.geteuid())
     modules.add_folders([str(each.absolute()) for each in folders])
-    modules.add_folders(found.folders(signer) if own else ())
+    modules.add_folders(found.passport.paths if own else ())
     scriptmodule.install()
     policy = Policy.everything() if own else Policy.only(trusted)
     examined = fieldtypes.examine_file(path, found, policy.allows)

@@ -42,6 +42,21 @@ def test_a_state_that_its_syntax_cannot_hold_is_saved_in_binary_and_told(
 
 
 @pytest.mark.parametrize("syntax", ["xml", "source"])
+def test_a_folder_for_modules_that_was_edited_in_is_not_signed_by_the_next_save(
+    syntax: str, tmp_path: Path, loader: Loader
+) -> None:
+    store = FolderStore(tmp_path, "web", syntax=syntax)
+    store.save(Application("web", paths=["/srv/site"]), paths=["/srv/site"], signer=loader.signer)
+    text = store.shutdown_path.read_text()
+    head, _, tail = text.rpartition("/srv/site")
+    store.shutdown_path.write_text(f"{head}/srv/evil{tail}")
+    built = loader.load(store.shutdown_path)
+    assert built.own
+    keep(begin(built.application, built, store, loader), store, loader)
+    assert snapshot.read(store.shutdown_path).passport.paths == ("/srv/site",)
+
+
+@pytest.mark.parametrize("syntax", ["xml", "source"])
 def test_fields_of_other_types_are_told_with_their_lines(
     syntax: str, tmp_path: Path, loader: Loader
 ) -> None:

@@ -1,10 +1,13 @@
 """What a file is called in another syntax, and when it may be written."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from perdure.convert.convert import TargetError, check_target, is_same, target_of
+from perdure.convert.convert import TargetError, check_target, is_same, signer_for, target_of
+from perdure.persist import snapshot
+from perdure.persist.trust import Owner, Signer
 
 
 @pytest.mark.parametrize(
@@ -45,3 +48,23 @@ def test_a_file_is_the_same_by_any_name(tmp_path: Path) -> None:
     assert is_same(link, there)
     assert not is_same(other, there)
     assert not is_same(tmp_path / "gone", there)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_another_user_may_have_written_is_not_signed_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_HOME", str(tmp_path / "key"))
+    signer = Signer.of_user()
+    path, other = tmp_path / "web.snap", tmp_path / "other.snap"
+    for each in (path, other):
+        snapshot.write(each, [1], application="web", holds="state", signer=signer)
+    owner = Owner.of(path)
+    found = snapshot.read(path)
+    assert signer_for(found, owner) is not None
+    os.replace(other, path)
+    assert signer_for(found, owner) is None
+    os.chown(path, 12345, -1)
+    assert signer_for(snapshot.read(path), Owner.of(path)) is None
+    path.unlink()
+    assert signer_for(found, Owner.of(path)) is None
