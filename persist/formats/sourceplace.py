@@ -6,15 +6,14 @@ from typing import Any, Final
 from ..graph import SCALARS
 from ..place import ROOT, Field, Item, Step, show
 from .sourcebuilder import Frame
-from .sourceforms import ARGUMENTS, DICT, INNER_DICT, LIST, PAREN
+from .sourceforms import ARGUMENTS, DICT, INNER_DICT, LIST, PAREN, REF
 
 _MOST: Final = 40
-_FIELDS: Final = {
-    "Setter": "setter",
-    "InstanceMethod": "__self__",
-    "Datetime": "tzinfo",
-    "Time": "tzinfo",
-}
+_NODES: Final = frozenset({"Instance", "Copyreg"})
+_ONE_INSIDE: Final = {"InstanceMethod": "__self__", "Datetime": "tzinfo", "Time": "tzinfo"}
+_INNER: Final = frozenset(
+    {ARGUMENTS.name, "Arguments", "Keywords", "Members", "Items", "Setter", "Passport"}
+)
 
 
 def place_of(frames: Sequence[Frame]) -> str | None:
@@ -25,20 +24,30 @@ def place_of(frames: Sequence[Frame]) -> str | None:
         return None
     if root is None:
         root = f"Ref({within[0].item})" if within else ROOT
-        within = within[1:]
+    within = [frame for frame in within if frame.form is not REF]
     steps: list[Step] = []
     for number, frame in enumerate(within):
-        outer = [each.form.name for each in within[max(number - 2, 0) : number]]
-        is_state = bool(outer) and outer[-1] in _OBJECTS
-        if frame.form is PAREN and is_state and within[number + 1 : number + 2]:
-            if within[number + 1].form is DICT:
+        below = within[number + 1].form if number + 1 < len(within) else None
+        if _is_state(within, number):
+            if frame.form is PAREN and below is DICT:
                 continue  # the fields of a class with slots
-        elif frame.form in (DICT, INNER_DICT):
-            is_part = outer[-1:] == [PAREN.name] and outer[0] in _OBJECTS
-            steps += _key_steps(frame, is_state or is_part)
+            if frame.form is not DICT:
+                steps.append(Field("state"))
+        if frame.form in (DICT, INNER_DICT):
+            is_slots = number > 0 and within[number - 1].form is PAREN
+            steps += _key_steps(frame, _is_state(within, number - 1 if is_slots else number))
         else:
             steps += _steps(frame)
     return show(steps[:_MOST], root) + ("..." if len(steps) > _MOST else "")
+
+
+def _is_state(within: Sequence[Frame], number: int) -> bool:
+    """Whether the bracket at `number` is the state of an object, in whose bracket it stands."""
+    if number == 0 or within[number].form.name in _INNER:
+        return False
+    above = within[number - 1]
+    is_called = above.form.name == "Copyreg" and not above.parts
+    return above.form.name in _NODES and not above.fields and not is_called
 
 
 def _steps(frame: Frame) -> list[Step]:
@@ -50,8 +59,10 @@ def _steps(frame: Frame) -> list[Step]:
             return [Field(frame.fields[-1])]
         if form.name == "Copyreg" and not count:
             return [Field("function")]
-    elif form.name in _FIELDS and count:
-        return [Field(_FIELDS[form.name])]
+    elif form.name == "Setter":
+        return [Field("setter")]
+    elif form.name in _ONE_INSIDE and count:
+        return [Field(_ONE_INSIDE[form.name])]
     return []
 
 
@@ -59,9 +70,8 @@ def _key_steps(frame: Frame, are_fields: bool) -> list[Step]:
     if not len(frame.parts) & 1:
         return []
     key: Any = frame.parts[-1]
-    if type(key) not in SCALARS:
-        return []
-    return [Field(key) if are_fields and type(key) is str else Item(key)]
-
-
-_OBJECTS: Final = frozenset({"Instance", "Copyreg"})
+    if type(key) is str and are_fields:
+        return [Field(key)]
+    parts: Sequence[Any] = key if type(key) is tuple else [key]
+    # What is not there yet has no name to be told by.
+    return [Item(key)] if all(type(part) in SCALARS for part in parts) else []
