@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from ..graph import SCALARS
 from ..place import ROOT, Field, Item, Step, show
+from ..reduction import class_of
 from .sourcebuilder import Frame
 from .sourceforms import ARGUMENTS, DICT, INNER_DICT, LIST, PAREN, REF
 
@@ -72,6 +73,6 @@ def _key_steps(frame: Frame, are_fields: bool) -> list[Step]:
     key: Any = frame.parts[-1]
     if type(key) is str and are_fields:
         return [Field(key)]
-    parts: Sequence[Any] = key if type(key) is tuple else [key]
+    parts: Sequence[Any] = key if class_of(key) is tuple else [key]
     # What is not there yet has no name to be told by.
     return [Item(key)] if all(type(part) in SCALARS for part in parts) else []
