@@ -20,8 +20,8 @@ from .xmlheading import ATTRIBUTES, check_attributes, check_number, start_part, 
 from .xmltext import ValueTextError, bytes_of, float_of, int_of, short_bytes_of, unescaped
 
 _PIECE: Final = 1 << 18
-_LONGEST_TOKEN: Final = 1 << 24
-_INTERNED: Final = 100
+LONGEST_TOKEN: Final = 1 << 24
+INTERNED: Final = 100
 _BLANK: Final = " \t\r\n"
 _QUICK: Final = {"string": "value", "int": "value", "reference": "key"}
 _TEXTS: Final = frozenset({"string", "bytes", "bytearray"})
@@ -85,7 +85,7 @@ class Reader(Builder):
             self._parse(view[start : start + _PIECE], False)
             self._check_runs(data)
             self._forget_ends()
-            if start - parser.CurrentByteIndex > _LONGEST_TOKEN:
+            if start - parser.CurrentByteIndex > LONGEST_TOKEN:
                 raise WrongError(
                     "a tag or comment of more than 16 million bytes; a long text stands between"
                     " <string> and </string>"
@@ -166,7 +166,7 @@ class Reader(Builder):
                     f'an encoding is "escaped" or is not there, got {encoding!r:.80}'
                 )
             text = unescaped(text)
-        return self._strings.setdefault(text, text) if len(text) <= _INTERNED else text
+        return self._strings.setdefault(text, text) if len(text) <= INTERNED else text
 
     def _check_runs(self, data: bytes) -> None:
         if any(run.strip(_BLANK) for run in self._runs):
@@ -229,7 +229,7 @@ class Reader(Builder):
                 frame.check(name, None)
             self._ended += 1
             if name == "string":
-                if len(value) <= _INTERNED:
+                if len(value) <= INTERNED:
                     value = self._strings.setdefault(value, value)
                 parts.append(value)
             elif name == "int":
@@ -307,7 +307,7 @@ class Reader(Builder):
 
     LEAVES: Final[dict[str, Callable[["Reader", dict[str, str]], Any]]] = {
         "none": lambda _reader, _given: None,
-        "bool": lambda _reader, given: _bool_of(given["value"]),
+        "bool": lambda _reader, given: bool_of(given["value"]),
         "int": lambda _reader, given: int_of(given["value"]),
         "float": lambda _reader, given: float_of(given["value"]),
         "string": _short_string,
@@ -322,7 +322,8 @@ class Reader(Builder):
 _LEAVES: Final = Reader.LEAVES
 
 
-def _bool_of(value: str) -> bool:
+def bool_of(value: str) -> bool:
+    """Read true or false. Raises `ValueTextError`."""
     if value not in ("true", "false"):
         raise ValueTextError(f"expected true or false, got {value!r:.80}")
     return value == "true"

@@ -1,6 +1,7 @@
 """From the XML form to a graph, in one pass and never deeper than the text is nested.
 
-Where an error stands is found by reading again up to it.
+What is as the writer wrote it is read by its lines (see `xmllines`), all else by expat. Where an error
+stands is found by reading again up to it.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ from ..assembly import AssemblyError
 from ..collector import collector_off
 from ..graph import GraphError
 from ..words import WordError
+from . import xmllines
 from .format import FormatError
 from .xmlevents import Document, Finder, FoundError, Reader
 from .xmlframes import WrongError
@@ -27,6 +29,10 @@ def read(data: bytes, lines: dict[int, int] | None = None) -> Document:
 
     `lines`, if given, gets the line on which each object of the graph begins, by its id.
     """
+    with collector_off():
+        quick = xmllines.read(data) if lines is None else None
+    if quick is not None:
+        return quick
     reader = Reader(lines)
     try:
         with collector_off():
