@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from ..persist.collector import collector_off
-from .command import complain, report, run, version_option
+from .command import complain, report, run, say, version_option
 
 PROGRAM: Final = "appconvert"
 _TROUBLE: Final = 2
@@ -102,7 +102,7 @@ def _to(arguments: Sequence[str], options: dict[str, Any]) -> int:
             found = snapshot.read(path)
             said = _write(found, owner, target, form, progress)
         if said:
-            click.echo(said)
+            say(said)
     return 0
 
 
@@ -179,9 +179,9 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
         changed = attrs.evolve(found, content=Content.of_graph(graph))
         said = _write(changed, owner, target, form, progress)
     for change in changes if said else ():
-        click.echo(f"{change.place}: {change.before} -> {change.after}")
+        say(f"{change.place}: {change.before} -> {change.after}")
     if said:
-        click.echo(f"{said}, with {_count(len(changes), 'value')} set")
+        say(f"{said}, with {_count(len(changes), 'value')} set")
     return 0
 
 
@@ -217,7 +217,7 @@ def _check(arguments: Sequence[str], options: dict[str, Any]) -> int:
         for problem in outcome.problems:
             complain(PROGRAM, problem)
         for line in outcome.said:
-            click.echo(line)
+            say(line)
         status = outcome.status or status
     return status
 
@@ -242,7 +242,7 @@ def _show(arguments: Sequence[str], options: dict[str, Any]) -> int:
             raise click.UsageError(f"--show {error}") from error
         secret = found.passport.secret
         if lookup.is_in_secret(spot, secret):
-            click.echo(f"{spot.place}: hidden")
+            say(f"{spot.place}: hidden")
             return 0
         tree = Tree(spot.value, spot.steps, secret)
     if sys.stdout.isatty():
@@ -251,7 +251,7 @@ def _show(arguments: Sequence[str], options: dict[str, Any]) -> int:
         show(tree.lines())
     else:
         for line in tree.lines():
-            click.echo(str(line))
+            say(str(line))
     return 0
 
 
@@ -270,7 +270,7 @@ def _diff(arguments: Sequence[str], options: dict[str, Any]) -> int:
         progress.say("comparing")
         found = compare_snapshots(*snapshots)
     for each in found:
-        click.echo(str(each))
+        say(str(each))
     return 1 if found else 0
 
 

@@ -65,10 +65,28 @@ def status_of(error: BaseException) -> int:
     return os.EX_OSERR if isinstance(error, OSError) else os.EX_SOFTWARE
 
 
+def plain(text: str) -> str:
+    """`text`, with escapes for what is not to be seen.
+
+    What a snapshot holds, names of classes too, must not speak to the terminal.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in text
+    )
+
+
+def say(line: str) -> None:
+    """Write one line to standard output."""
+    click.echo(plain(line))
+
+
 def complain(program: str, line: str) -> None:
     """Write one line to standard error; nobody listening there is no reason to fail."""
     try:
-        print(f"{program}: {line}", file=sys.stderr, flush=True)
+        print(f"{program}: {plain(line)}", file=sys.stderr, flush=True)
     except OSError:
         return
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..convert.tree import Line
+from .command import plain
 
 
 def show(lines: Iterable[Line]) -> None:
@@ -15,14 +16,9 @@ def show(lines: Iterable[Line]) -> None:
         text = Text()
         text.append(line.guides, style="dim")
         if line.name:
-            text.append(_shown(line.name), style="bold cyan")
+            text.append(plain(line.name), style="bold cyan")
             text.append(": " if line.text else "", style="dim")
-        text.append(_shown(line.text))
+        text.append(plain(line.text))
         if line.note:
             text.append(f"  ({line.note})", style="dim")
         console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
-
-
-def _shown(text: str) -> str:
-    # What a snapshot holds must not speak to the terminal.
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

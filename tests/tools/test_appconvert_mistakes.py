@@ -135,3 +135,31 @@ def test_a_full_standard_output_is_one_line(web: Workshop) -> None:
             assert done.stderr.count("\n") == 1, done.stderr
             assert "No space left" in done.stderr
             assert done.returncode == os.EX_OSERR
+
+
+def test_what_a_file_holds_does_not_speak_to_the_terminal(workshop: Workshop) -> None:
+    for number in "12":
+        workshop.folder.joinpath(f"{number}.snap.py").write_text(
+            "# Perdure snapshot, source, format 1. This is parsed, never executed.\n"
+            "passport = Passport(format=1, application='a\\x1b[2J', holds='state', written='\\x1b[m',"
+            f" writer='', python='', paths=['\\x9b{number}m'])\n"
+            f"application = Instance('e\\x1b[31m.C\\x9bm', {{'k\\x1bc': Class('m.\\x1bX{number}'),"
+            f" 'list': ['\\u202e{number}', '\\udc80'], 'sur\\udc80': {number}}})\n"
+        )
+    said = [
+        workshop.run("appconvert", *arguments)
+        for arguments in (
+            ["--show", "1.snap.py"],
+            ["--diff", "1.snap.py", "2.snap.py"],
+            ["--check", "1.snap.py"],
+            ["--check", "--with-code", "1.snap.py"],
+            ["--to", "xml", "1.snap.py"],
+            ["--set", "list[0]=\x1b[31m", "--force", "1.snap.py"],
+            ["--show", "nothing", "1.snap.py"],
+        )
+    ]
+    said.append(workshop.run("rundaemon", "-n", "-f", "1.snap.py"))
+    for result in said:
+        assert "Traceback" not in result.err
+        shown = (result.out + result.err).replace("\n", "")
+        assert shown.isprintable(), result
