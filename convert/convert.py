@@ -68,12 +68,16 @@ def signer_for(found: Snapshot, owner: Owner) -> Signer | None:
     """This user's signer, if `found` is this user's own work; None for what is a stranger's.
 
     What comes of a stranger's snapshot stays a stranger's, however it is written. So does what is in
-    another user's file: `owner` is that of the file, made before it was read.
+    another user's file: `owner` is that of the file, made before it was read. The content of what is
+    this user's is believed from here on.
     """
     if found.signer_key is None or not owner.may_have_signed():
         return None
     signer = Signer.of_user()
-    return signer if found.is_signed_by(signer) else None
+    if not found.is_signed_by(signer):
+        return None
+    found.content.believe()
+    return signer
 
 
 def write(found: Snapshot, target: Path, form: str, signer: Signer | None, watch: Watch) -> None:

@@ -116,6 +116,7 @@ def write(
         secret=captured.secret,
     )
     content = Content.of_stream(captured.stream)
+    content.believe()
     form = table.by_name(syntax)
     # Of the binary form the stream itself was written, and its checksum was read back.
     compare = syntax != "pickle"
@@ -142,6 +143,8 @@ def put(
     user's own. Raises `FormatError` for a content that has no such form, `VerificationError` or
     `WriteError`; the file that was at `path` is then still there.
     """
+    if signer is not None:
+        content.believe()
     passport = attrs.evolve(passport, names=tuple(sorted(map(str, content.graph.names))))
     _write(path, passport, content, form, signer, compare=True, retire=retire)
 
@@ -157,11 +160,19 @@ def _write(
     retire: Callable[[], object] | None,
 ) -> None:
     def verify(temporary: Path) -> None:
-        found = read(temporary)
+        try:
+            found = read(temporary)
+        except SnapshotError as error:
+            if error.place is None:
+                raise
+            # It is whole, but there is an object in it that this form cannot hold.
+            raise FormatError(error.reason, place=error.place) from error
         if attrs.evolve(found.passport, names=passport.names) != passport:
             raise VerificationError(path, "its passport")
         if found.signer_key != (signer and signer.public):
             raise VerificationError(path, "its signature")
+        if signer is not None:
+            found.content.believe()
         place = _difference(content, found.content) if compare else None
         if place is not None:
             raise VerificationError(path, place)
