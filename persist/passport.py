@@ -7,8 +7,10 @@ Fields that this version does not know are passed over, so that a newer Perdure 
 
 import functools
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
+import operator
+import reprlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast, get_args
 
 import attrs
 
@@ -19,6 +21,10 @@ FORMAT: Final = 1
 """The number of the format that this version writes, in every syntax."""
 
 Holds = Literal["blueprint", "state"]
+
+# A text may put lists of any depth there.
+_SHOWN: Final = reprlib.Repr()
+_SHOWN.maxstring = 80
 
 
 class PassportError(ValueError):
@@ -64,7 +70,8 @@ class Passport:
         try:
             made = _converter().structure(fields, cls)
         except cattrs.BaseValidationError as error:
-            raise PassportError("; ".join(cattrs.transform_error(error))) from error
+            found = cattrs.transform_error(error, format_exception=_reason)
+            raise PassportError("; ".join(map(_by_field, found))) from error
         if made.format > FORMAT:
             raise PassportError(newer(made.format))
         if made.format < 1:
@@ -98,19 +105,55 @@ def _converter() -> "Converter":
     import cattrs
 
     converter = cattrs.Converter()
-    # cattrs would make "1" of 1 and 1 of "1"; a header that needs that is not one of ours.
-    for kind in (str, int):
-        converter.register_structure_hook(kind, _exactly)
-    # It would also make texts of the letters of one text.
-    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _texts)
+    # cattrs would make "1" of 1 and 1 of "1", and texts of the letters of one text; a header that
+    # needs that is not one of ours.
+    converter.register_structure_hook(str, _exactly(str, "a text"))
+    converter.register_structure_hook(int, _exactly(int, "a whole number"))
+    others = {Holds: _holds, tuple[str, ...]: _texts, str | None: _text_or_none}
+    for kind, hook in others.items():
+        converter.register_structure_hook_func(functools.partial(operator.eq, kind), hook)
     return converter
 
 
-def _exactly(value: Any, kind: type) -> Any:
-    if type(value) is not kind:
-        raise ValueError(value)
+def _exactly(kind: type, expected: str) -> Callable[[Any, Any], Any]:
+    def hook(value: Any, _kind: Any) -> Any:
+        if type(value) is not kind:
+            raise _unexpected(expected, value)
+        return value
+
+    return hook
+
+
+def _holds(value: Any, _kind: Any) -> Any:
+    if value not in get_args(Holds):
+        raise _unexpected(" or ".join(map(repr, get_args(Holds))), value)
     return value
 
 
 def _texts(value: Any, _kind: Any) -> tuple[str, ...]:
-    return tuple(_exactly(each, str) for each in _exactly(value, list))
+    texts: list[Any] = value if type(value) is list else [None]
+    if any(type(each) is not str for each in texts):
+        raise _unexpected("a list of texts", value)
+    return tuple(texts)
+
+
+def _text_or_none(value: Any, _kind: Any) -> Any:
+    if value is not None and type(value) is not str:
+        raise _unexpected("a text", value)
+    return value
+
+
+def _unexpected(expected: str, value: Any) -> ValueError:
+    return ValueError(f"expected {expected}, got {_SHOWN.repr(value)}")
+
+
+def _reason(error: BaseException, _kind: Any) -> str:
+    if isinstance(error, KeyError):
+        return "it is missing"
+    return str(error) if isinstance(error, ValueError) else "expected lists of texts, by names"
+
+
+def _by_field(text: str) -> str:
+    """What cattrs says as ``reason @ $.field``, with the field first."""
+    reason, _, field = text.rpartition(" @ $")
+    return f"{field.lstrip('.')}: {reason}"

@@ -104,11 +104,8 @@ def decode(data: bytes) -> Snapshot:
         heads, graph = _read(data, None)
     if "passport" not in heads:
         raise FormatError("the statement passport = Passport(...) is missing")
-    try:
-        passport = Passport.from_fields(_checked(heads["passport"].fields))
-    except PassportError as error:
-        raise FormatError(f"the passport is wrong: {error}", place="passport") from error
-    holder = mandate.holder(passport, _seal(heads.get("signature")), graph)
+    passport = _passport(heads["passport"], data)
+    holder = mandate.holder(passport, _seal(heads.get("signature"), data), graph)
     digest = hashlib.sha256(data).digest()
     return Snapshot(passport, Content.of_graph(graph), digest, holder, FORMAT.name)
 
@@ -185,8 +182,16 @@ def _coordinate(data: bytes, place: int) -> tuple[int, int]:
     return data.count(b"\n", 0, place) + 1, column
 
 
+def _passport(record: Record, data: bytes) -> Passport:
+    try:
+        return Passport.from_fields(_checked(record.fields))
+    except PassportError as error:
+        line, column = _coordinate(data, record.start)
+        raise FormatError(f"the passport is wrong: {error}", line, column) from error
+
+
 def _checked(fields: dict[str, Any]) -> dict[str, Any]:
-    """`fields`, if there is nothing in them but what JSON has too."""
+    """`fields`, if there is nothing in them but what JSON has too. Raises `PassportError`."""
     left: list[Any] = [fields]
     while left:
         value = left.pop()
@@ -196,19 +201,21 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
         elif kind is dict and all(type(key) is str for key in cast("dict[Any, Any]", value)):
             left += cast("dict[str, Any]", value).values()
         elif kind not in (str, int, bool, type(None)):
-            raise FormatError("expected only texts, numbers, lists and dicts", place="passport")
+            raise PassportError("expected only texts, numbers, lists and dicts")
     return fields
 
 
-def _seal(record: Record | None) -> Seal | None:
+def _seal(record: Record | None, data: bytes) -> Seal | None:
     if record is None:
         return None
     try:
         key, value = (bytes.fromhex(record.fields[name]) for name in ("key", "value"))
     except (KeyError, TypeError, ValueError) as error:
+        line, column = _coordinate(data, record.start)
         raise FormatError(
             "expected Signature(key='...', value='...') with hexadecimal digits; without the"
             " statement nobody has signed",
-            place="signature",
+            line,
+            column,
         ) from error
     return Seal(key, value)

@@ -33,10 +33,14 @@ class Inner:
 
 @attrs.frozen(eq=False)
 class Record:
-    """What a head statement says: the fields of ``Passport(...)``, or of ``Signature(...)``."""
+    """What a head statement says: the fields of ``Passport(...)``, or of ``Signature(...)``.
+
+    `start` is the byte where that begins.
+    """
 
     form: str
     fields: dict[str, Any]
+    start: int
 
 
 class Frame:
@@ -274,7 +278,7 @@ class Builder:
     def record(self, frame: Frame) -> Any:
         if len(frame.fields) != len(frame.parts):
             raise SourceError(f"expected {frame.form.name}(field=value, ...)", frame.start)
-        return Record(frame.form.name, self._state(frame, frame.fields, frame.parts))
+        return Record(frame.form.name, self._state(frame, frame.fields, frame.parts), frame.start)
 
     # Their parts.
 

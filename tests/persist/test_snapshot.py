@@ -247,7 +247,10 @@ def test_an_absurd_claim_takes_no_memory(
 
 def test_a_passport_that_is_wrong_or_endless_is_refused(tmp_path: Path, signer: Signer) -> None:
     path = tmp_path / "web.snap"
-    for line, message in ((b"{}\n", "its passport is wrong: required field"), (b"", "not end")):
+    for line, message in (
+        (b"{}\n", "its passport is wrong: format: it is missing"),
+        (b"", "not end"),
+    ):
         path.write_bytes(resigned(b"PERDURE SNAPSHOT 1\n" + line, signer))
         with pytest.raises(SnapshotError, match=message):
             snapshot.read(path)

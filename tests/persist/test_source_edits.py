@@ -273,12 +273,16 @@ def test_what_is_no_such_file_is_refused(data: bytes, said: str) -> None:
     ("head", "said"),
     [
         ("", "the statement passport = Passport(...) is missing"),
-        ("passport = Passport()", "the passport is wrong"),
+        ("passport = Passport()", "2:12: the passport is wrong: format: it is missing; "),
+        (
+            "passport = Passport(format=1, application='a', holds='b', written='', writer='', python='')",
+            "2:12: the passport is wrong: holds: expected 'blueprint' or 'state', got 'b'",
+        ),
         ("passport = Passport(format=[Instance('a.B')])", "expected only texts"),
         ("passport = Passport(format={1: 2})", "expected only texts"),
         ("passport = Passport(1)", "expected Passport(field=value, ...)"),
-        ("passport = Passport(format=Deref(1))", "expected int"),
-        ("signature = Signature(key='00')", "expected Signature(key='...', value='...')"),
+        ("passport = Passport(format=Deref(1))", "format: expected a whole number, got [1]"),
+        ("signature = Signature(key='00')", "13: expected Signature(key='...', value='...')"),
         ("signature = Signature(key=1, value=2)", "expected Signature(key='...', value='...')"),
     ],
 )

@@ -333,7 +333,8 @@ def test_what_is_wrong_around_the_values_is_told(text: str, said: str) -> None:
 
 
 def test_a_wrong_passport_is_told() -> None:
-    with pytest.raises(FormatError, match=r"^1: the passport is wrong: .*holds"):
+    said = r"^1: the passport is wrong: holds: expected 'blueprint' or 'state', got 'nothing'$"
+    with pytest.raises(FormatError, match=said):
         xmltree.decode(f"{HEAD.replace('state', 'nothing')}<list/></snapshot>".encode())
 
 
