@@ -89,13 +89,47 @@ def test_all_problems_are_told() -> None:
     )
     assert problems(f"{HEAD}{text}</snapshot>") == [
         "3:1: application[0]: expected a whole number such as 5, got '5x'",
-        "4: there is no element <strin>; is <string> meant?",
-        '5: expected a key (role="key"), or the end of <dictionary>; got the value <int>',
-        "7: <none> stands in an element that has no inside; is a / missing before its >?",
-        "9: there is one state in <instance>; <none> is a second one",
-        "10: expected true or false, got '1'",
-        "11: expected <tuple>, the arguments of the call; got <members>",
+        "4:1: there is no element <strin>; is <string> meant?",
+        '5:1: expected a key (role="key"), or the end of <dictionary>; got the value <int>',
+        "7:7: <none> stands in an element that has no inside; is a / missing before its >?",
+        "9:1: there is one state in <instance>; <none> is a second one",
+        "10:43: expected true or false, got '1'",
+        "11:1: expected <tuple>, the arguments of the call; got <members>",
     ]
+
+
+def test_a_wrong_passport_is_told_in_words() -> None:
+    text = (
+        f"{HEAD.replace('state', 'stat').replace(' writer', chr(10) + ' writer')}<list/></snapshot>"
+    )
+    said = "the passport is wrong: holds: expected 'blueprint' or 'state', got 'stat'"
+    assert problems(text) == [f"1: {said}"]
+    assert problems(text.replace("<list/>", "<lisp/>")) == [
+        f"1:22: {said}",
+        "3:1: application: there is no element <lisp>; is <list> meant?",
+    ]
+
+
+def test_problems_are_told_in_the_order_of_the_file() -> None:
+    known = '<list>\n<int value="x"/>\n</list>'
+    text = f'{HEAD}<list>\n<dictionary>{known}</dictionary>\n<int\nvalue="y"/><date/></list></snapshot>'
+    assert problems(text) == [
+        '3:13: application[0]: expected a key (role="key"), or the end of <dictionary>; got the value <list>',
+        "4:1: expected a whole number such as 5, got 'x'",
+        "6:1: expected a whole number such as 5, got 'y'",
+        "7:12: <date> needs an attribute value",
+    ]
+    assert [error.column for error in xmlcheck.check(text.encode("utf-16"))] == [
+        13,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_no_problem_is_told_twice() -> None:
+    text = f"{HEAD}<list>\n and </list></snapshot>"
+    assert problems(text) == ["3:1: application[0]: no text may stand here, got 'and'"]
 
 
 def test_there_is_an_end_to_all_problems() -> None:
