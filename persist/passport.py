@@ -10,7 +10,7 @@ import json
 import operator
 import reprlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeGuard, cast, get_args
 
 import attrs
 
@@ -131,10 +131,13 @@ def _holds(value: Any, _kind: Any) -> Any:
 
 
 def _texts(value: Any, _kind: Any) -> tuple[str, ...]:
-    texts: list[Any] = value if type(value) is list else [None]
-    if any(type(each) is not str for each in texts):
+    if not _is_list(value) or any(type(each) is not str for each in value):
         raise _unexpected("a list of texts", value)
-    return tuple(texts)
+    return tuple(value)
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return type(value) is list
 
 
 def _text_or_none(value: Any, _kind: Any) -> Any:
