@@ -76,9 +76,22 @@ def survey(root: Any) -> Survey:
         below: Iterable[Any]
         if type(kind) is Global and item.keywords is item.members is item.pairs is item.setter:
             # Most objects: all these are None.
-            below = item.arguments if item.state is None else (*item.arguments, item.state)
+            below = item.arguments
+            state = item.state
+            if _class_of(state) is dict and not below:
+                # It would be next.
+                number = id(state)
+                if number in counts:
+                    counts[number] += 1
+                    continue
+                counts[number] = 1
+                below = (*state, *state.values())
+            elif state is not None:
+                below = (*below, state)
         elif kind is dict:
             below = (*item, *item.values())
+        elif kind is list or kind is tuple:
+            below = item
         else:
             below = parts(item)
             if kind in SETS and not is_any_order_hard:
