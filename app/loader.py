@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 import attrs
 
-from ..persist import modules, snapshot
+from ..persist import mandate, modules, snapshot
 from ..persist.errors import PerdureError
 from ..persist.formats.format import FormatError
 from ..persist.passport import Passport
@@ -124,7 +124,7 @@ class Loader:
             raise SnapshotError.of(path, error) from error
         except TrustError as error:
             if found.syntax != "pickle":
-                error.cause = _distrust(found)
+                error.cause = mandate.distrust(found.voided_by)
             raise LoadError(path, error) from error
         except RestoreError as error:
             raise LoadError(path, error) from error
@@ -145,17 +145,3 @@ def _check_fields(path: Path, found: Snapshot, policy: Policy) -> None:
     problems = fieldtypes.examine_file(path, found, policy.allows).problems
     if problems:
         raise FieldsError(path, tuple(map(str, problems)))
-
-
-def _distrust(found: Snapshot) -> str:
-    """Why `found`, a text, is not this user's own."""
-    from ..persist import mandate
-
-    added = mandate.added_names(found.passport, found.content.graph)
-    if not added:
-        return "this user has not signed the snapshot, or its head was changed since"
-    shown = ", ".join(name.replace(":", ".") for name in added)
-    return (
-        f"it was changed since it was signed: it now names {shown}, and counts as a stranger's for"
-        " as long as it does"
-    )

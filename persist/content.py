@@ -70,7 +70,8 @@ class Snapshot:
 
     `digest` names this very file: for a binary one its checksum, for text the SHA-256 of all of it.
     `signer_key` is the key whose signature was checked and covers it, or None if there is none.
-    `syntax` is the name of its `Format`.
+    `syntax` is the name of its `Format`. `voided_by` is None but where a signature does not
+    cover it any more: then the names that were added, or none if it is the passport that was changed.
     """
 
     passport: Passport
@@ -78,6 +79,7 @@ class Snapshot:
     digest: bytes
     signer_key: bytes | None
     syntax: str
+    voided_by: tuple[str, ...] | None = None
 
     @property
     def stream(self) -> bytes:

@@ -48,11 +48,32 @@ def sign(passport: Passport, signer: Signer) -> Seal:
     return Seal(signer.public, signer.sign(_digest(passport)))
 
 
-def holder(passport: Passport, seal: Seal | None, graph: Graph) -> bytes | None:
-    """The key whose `seal` covers `passport` and all that `graph` names; None if none does."""
-    if seal is None or not verify(seal.key, _digest(passport), seal.signature):
-        return None
-    return None if added_names(passport, graph) else seal.key
+def holder(
+    passport: Passport, seal: Seal | None, graph: Graph
+) -> tuple[bytes | None, tuple[str, ...] | None]:
+    """The key whose `seal` covers `passport` and all that `graph` names, None if none does.
+
+    And, of a seal that does not, what `graph` names beyond it; nothing if `passport` was changed.
+    """
+    if seal is None:
+        return None, None
+    if not verify(seal.key, _digest(passport), seal.signature):
+        return None, ()
+    added = added_names(passport, graph)
+    return (None, added) if added else (seal.key, None)
+
+
+def distrust(voided_by: tuple[str, ...] | None) -> str:
+    """Why nobody's signature covers a text, by what `holder` has found."""
+    if voided_by is None:
+        return "this user has not signed the snapshot"
+    if not voided_by:
+        return "its passport was changed since it was signed, so that it counts as a stranger's"
+    shown = ", ".join(name.replace(":", ".") for name in voided_by)
+    return (
+        f"it was changed since it was signed: it now names {shown}, and counts as a stranger's for"
+        " as long as it does"
+    )
 
 
 def added_names(passport: Passport, graph: Graph) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import attrs
 from ..convert.brief import in_words
 from ..convert.outline import Outline
 from ..convert.sizes import sizes
-from ..persist import modules, snapshot
+from ..persist import mandate, modules, snapshot
 from ..persist.content import Snapshot
 from ..persist.formats.format import FormatError
 from ..persist.snapshot import MissingSnapshotError, SnapshotError
@@ -65,9 +65,22 @@ def check(
 
 
 def _signed(found: Snapshot, signer: Signer) -> str:
-    if found.signer_key is None:
+    if found.signer_key is not None:
+        return "signed by you" if found.is_signed_by(signer) else "signed by somebody else"
+    if found.voided_by is None:
         return "not signed"
-    return "signed by you" if found.is_signed_by(signer) else "signed by somebody else"
+    said = mandate.distrust(found.voided_by)
+    if not found.voided_by:
+        return f"{said}; put back what was changed, or export it again"
+    trust = " ".join(f"--trust {module}" for module in _untrusted(found, ()))
+    return f"{said}; take that out, or, if you know what it does, run with {trust}"
+
+
+def _untrusted(found: Snapshot, trusted: Sequence[str]) -> list[str]:
+    """The modules that a stranger's snapshot may not name, and `found` names."""
+    allows = Policy.only(trusted).allows
+    names = found.content.graph.names
+    return sorted({each.module for each in names if not allows(each.module, each.name)})
 
 
 def _schema_problems(path: Path) -> tuple[str, ...]:

@@ -105,9 +105,9 @@ def decode(data: bytes) -> Snapshot:
     if "passport" not in heads:
         raise FormatError("the statement passport = Passport(...) is missing")
     passport = _passport(heads["passport"], data)
-    holder = mandate.holder(passport, _seal(heads.get("signature"), data), graph)
+    holder, voided_by = mandate.holder(passport, _seal(heads.get("signature"), data), graph)
     digest = hashlib.sha256(data).digest()
-    return Snapshot(passport, Content.of_graph(graph), digest, holder, FORMAT.name)
+    return Snapshot(passport, Content.of_graph(graph), digest, holder, FORMAT.name, voided_by)
 
 
 def decode_graph(data: bytes, lines: dict[int, int] | None = None) -> Graph:

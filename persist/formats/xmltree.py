@@ -94,9 +94,9 @@ def decode(data: bytes) -> Snapshot:
         passport = Passport.from_fields(found.fields)
     except PassportError as error:
         raise FormatError(f"the passport is wrong: {error}", found.line) from error
-    holder = mandate.holder(passport, found.seal, found.graph)
+    holder, voided_by = mandate.holder(passport, found.seal, found.graph)
     digest = hashlib.sha256(data).digest()
-    return Snapshot(passport, Content.of_graph(found.graph), digest, holder, FORMAT.name)
+    return Snapshot(passport, Content.of_graph(found.graph), digest, holder, FORMAT.name, voided_by)
 
 
 def decode_graph(data: bytes, lines: dict[int, int] | None = None) -> Graph:

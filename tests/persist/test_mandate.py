@@ -125,12 +125,12 @@ def test_who_changes_values_keeps_the_mandate(signer: Signer) -> None:
     graph = graph_of([models.Plain(a=1, b=models.function), models.Plain().method])
     passport = passport_of(graph)
     seal = sign(passport, signer)
-    assert holder(passport, seal, graph) == signer.public
+    assert holder(passport, seal, graph)[0] == signer.public
     first: Instance = graph.root[0]
     first.state["a"] = [2, "more"]
     graph.root.append(first)
     del first.state["b"]
-    assert holder(passport, seal, graph) == signer.public
+    assert holder(passport, seal, graph)[0] == signer.public
 
 
 def getattr_of(graph: Graph) -> Any:
@@ -218,9 +218,9 @@ def test_a_name_that_was_not_signed_voids_it(
     graph.root.append(Call(graph.names.find("importlib", "import_module"), ("json",)))
     passport = passport_of(graph)
     seal = sign(passport, signer)
-    assert holder(passport, seal, graph) == signer.public
+    assert holder(passport, seal, graph)[0] == signer.public
     change(graph)
-    assert holder(passport, seal, graph) is None
+    assert holder(passport, seal, graph)[0] is None
     assert mandate.added_names(passport, graph)
 
 
@@ -229,6 +229,9 @@ def test_what_is_added_is_told_once_however_it_is_used(signer: Signer) -> None:
     passport = passport_of(graph)
     graph.root.append(Call(graph.names.find("os", "system"), ("ls",)))
     assert mandate.added_names(passport, graph) == ("os:system",)
+    voided_by = holder(passport, sign(passport, signer), graph)[1]
+    assert voided_by == ("os:system",)
+    assert "since it was signed: it now names os.system," in mandate.distrust(voided_by)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +251,7 @@ def test_a_change_of_the_passport_voids_it(change: dict[str, Any], signer: Signe
     graph = graph_of([models.Plain()])
     passport = passport_of(graph)
     seal = sign(passport, signer)
-    assert holder(attrs.evolve(passport, **change), seal, graph) is None
+    assert holder(attrs.evolve(passport, **change), seal, graph) == (None, ())
 
 
 def test_only_a_right_signature_of_this_kind_counts(signer: Signer, tmp_path: Path) -> None:
@@ -263,8 +266,8 @@ def test_only_a_right_signature_of_this_kind_counts(signer: Signer, tmp_path: Pa
         Seal(b"", b""),
         Seal(seal.key[:31], seal.signature),
     ):
-        assert holder(passport, wrong, graph) is None
-    assert holder(passport, sign(passport, other), graph) == other.public
+        assert holder(passport, wrong, graph)[0] is None
+    assert holder(passport, sign(passport, other), graph)[0] == other.public
 
 
 def test_a_partial_object_counts_by_what_it_calls() -> None:

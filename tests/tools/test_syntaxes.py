@@ -174,6 +174,12 @@ def test_a_text_that_names_something_new_says_so_and_runs_nothing(
     result = workshop.run("rundaemon", "-n", "-f", text.name)
     changed = r"changed since it was signed: it now names os\.system.*nothing was run.*--trust"
     one_line(result, os.EX_NOPERM, rf"web-shutdown\.snap{suffix}: it was {changed}")
+    checked = workshop.run("appconvert", "--check", text.name)
+    assert checked.status == 0
+    assert re.search(
+        r"valid .*; it was changed since it was signed: it now names os\.system", checked.out
+    )
+    assert re.search(r"run with --trust os --trust visits\n$", checked.out)
 
 
 @texts
@@ -183,7 +189,7 @@ def test_a_text_whose_head_was_changed_is_a_strangers(
     text = converted(workshop, "web-shutdown.snap", syntax)
     change(text, r"written='?\"?(\d+)", "1999")
     result = workshop.run("rundaemon", "-n", "-f", text.name)
-    one_line(result, os.EX_NOPERM, "has not signed the snapshot, or its head was changed since")
+    one_line(result, os.EX_NOPERM, "its passport was changed since it was signed")
 
 
 @texts
