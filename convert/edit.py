@@ -23,12 +23,12 @@ import math
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 import attrs
 
 from ..persist.errors import PerdureError
-from ..persist.graph import SCALARS, Global, Graph, Node
+from ..persist.graph import SCALARS, Global, Graph, Instance, Node
 from ..persist.place import PlaceError, parse
 from ..persist.survey import parts
 from ..persist.words import Word, WordError, call_of
@@ -99,7 +99,27 @@ def apply(graph: Graph, edits: Iterable[Edit], secret: Secret) -> list[Change]:
     Raises `EditError`, `LookupFailedError` or `PlaceError`; then the graph is to be thrown away,
     for some may have been set.
     """
-    return [_apply(graph, edit, secret) for edit in edits]
+    changes = [_apply(graph, edit, secret) for edit in edits]
+    # What was replaced may be what could not be loaded any more.
+    graph.names.keep(_names_in(graph.root))
+    return changes
+
+
+def _names_in(root: object) -> set[Global]:
+    found: set[Global] = set()
+    seen: set[int] = set()
+    stack = [root]
+    while stack:
+        item = stack.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if type(item) is Global:
+            found.add(item)
+        elif isinstance(item, Instance):
+            found.add(cast("Global", type(item)))
+        stack += [part for part in parts(item) if type(part) not in SCALARS]
+    return found
 
 
 def _apply(graph: Graph, edit: Edit, secret: Secret) -> Change:

@@ -16,7 +16,7 @@ real class would say.
 """
 
 import copyreg
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, Final, Self, cast
 
 import attrs
@@ -202,6 +202,10 @@ class Names:
             content = {"__slots__": (), "module": module, "name": name}
             found = self._found[module, name] = Global("Global", (Instance,), content)
         return found
+
+    def keep(self, used: Collection[Global]) -> None:
+        """Forget all but those that are `used`: what is here is loaded with the graph."""
+        self._found = {key: found for key, found in self._found.items() if found in used}
 
     def __iter__(self) -> Iterator[Global]:
         """All of them, in the order of their names."""

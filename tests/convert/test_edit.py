@@ -168,6 +168,13 @@ def test_a_name_becomes_another_name_and_nothing_is_imported() -> None:
     assert "not.there:Thing" in map(str, found.names)
 
 
+def test_a_name_that_was_replaced_is_not_loaded_any_more() -> None:
+    found = graph([Thing, Thing(kind=Endpoint)])
+    apply(found, [Edit.parse("[1].kind=not.there:Thing")], {})
+    assert set(map(str, found.names)) == {f"{Thing.__module__}:Thing", "not.there:Thing"}
+    assert b"Endpoint" not in graphstream.write(found)
+
+
 def test_changes_tell_what_was_there() -> None:
     found = graph(sample())
     edits = [Edit.parse("shelf[visits.Counter].value=42"), Edit.parse("day=2027-01-02")]
