@@ -48,13 +48,18 @@ class Problem:
 
 @attrs.frozen
 class Unchecked:
-    """A class, or one field of it, whose values could not be judged, and why."""
+    """A class, or one field of it, whose values could not be judged, and why.
+
+    `remedy` says how they can be, if they can; `is_untrusted`, that it is this user who may say so.
+    """
 
     name: str
     reason: str
+    remedy: str = ""
+    is_untrusted: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.reason}"
+        return f"{self.name}: {self.reason}{'; ' if self.remedy else ''}{self.remedy}"
 
 
 @attrs.frozen
@@ -114,7 +119,7 @@ class _Classes:
         self.unchecked: dict[str, Unchecked] = {}
         self._allows = allows
         self._found: dict[Global, Any] = {}
-        self._reasons: dict[Global, str] = {}
+        self._failures: dict[Global, Unchecked] = {}
         self._known: dict[Global, _Fields | None] = {}
         self._expectations = Expectations(self.lookup)
 
@@ -145,21 +150,27 @@ class _Classes:
 
     def _look_up(self, named: Global) -> Any:
         if not self._allows(named.module, named.name):
-            self._reasons[named] = "its module is not trusted"
+            remedy = f"say --trust {named.module}, if you trust who wrote it"
+            reason = "its module is not trusted"
+            self._failures[named] = Unchecked(str(named), reason, remedy, is_untrusted=True)
             return UNKNOWN
         try:
             found: Any = importlib.import_module(named.module)
             for step in named.name.split("."):
                 found = getattr(found, step)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - users' code raises anything
-            self._reasons[named] = f"{type(error).__name__}: {error}"
+            remedy = "say with --pythonpath in which folder its module is"
+            if not isinstance(error, ModuleNotFoundError):
+                remedy = "mend its module, or name another with --pythonpath"
+            reason = f"{type(error).__name__}: {error}"
+            self._failures[named] = Unchecked(str(named), reason, remedy)
             return UNKNOWN
         return found
 
     def _fields(self, named: Global) -> "_Fields | None":
         kind = self.lookup(named)
         if kind is UNKNOWN:
-            self._leave_out(str(named), self._reasons[named])
+            self.unchecked[str(named)] = self._failures[named]
             return None
         if not isclass(kind) or not attrs.has(kind):
             return None

@@ -9,7 +9,7 @@ import attrs
 from ..convert.brief import in_words
 from ..convert.outline import Outline
 from ..convert.sizes import sizes
-from ..persist import mandate, modules, snapshot
+from ..persist import fieldtypes, mandate, modules, snapshot
 from ..persist.content import Snapshot
 from ..persist.formats.format import FormatError
 from ..persist.snapshot import MissingSnapshotError, SnapshotError
@@ -47,11 +47,20 @@ def check(
     signer = Signer.of_user()
     own = found.is_signed_by(signer) and owner.may_have_signed()
     said: list[str] = []
+    status = os.EX_DATAERR
     if with_code and not problems:
-        problems, unchecked = _code_problems(path, found, own, folders, trusted)
-        said += [f"{path}: {each}" for each in unchecked]
+        examined = _examined(path, found, own, folders, trusted)
+        problems = tuple(f"{path}:{'' if each.line else ' '}{each}" for each in examined.problems)
+        for each in examined.unchecked:
+            line = f"{path}: not compared: {each}"
+            if each.remedy:
+                problems += (line,)
+                status = os.EX_NOPERM if each.is_untrusted else status
+            else:
+                said.append(line)
+        status = os.EX_DATAERR if examined.problems else status
     if problems:
-        return Outcome(os.EX_DATAERR, problems, tuple(said))
+        return Outcome(status, problems, tuple(said))
     passport = found.passport
     measured = sizes(root, Outline(survey(root), {}))
     said.insert(
@@ -96,21 +105,17 @@ def _schema_problems(path: Path) -> tuple[str, ...]:
     return tuple(str(SnapshotError.of(path, error)) for error in xmlcheck.check(data))
 
 
-def _code_problems(
+def _examined(
     path: Path,
     found: Snapshot,
     own: bool,
     folders: Sequence[Path],
     trusted: Sequence[str],
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+) -> fieldtypes.Examination:
     from ..app.web import scriptmodule
-    from ..persist import fieldtypes
 
     modules.add_folders([str(each.absolute()) for each in folders])
     modules.add_folders(found.passport.paths if own else ())
     scriptmodule.install()
     policy = Policy.everything() if own else Policy.only(trusted)
-    examined = fieldtypes.examine_file(path, found, policy.allows)
-    unchecked = tuple(f"not compared: {each}" for each in examined.unchecked)
-    problems = (f"{path}:{'' if each.line else ' '}{each}" for each in examined.problems)
-    return tuple(problems), unchecked
+    return fieldtypes.examine_file(path, found, policy.allows)

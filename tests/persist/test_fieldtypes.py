@@ -285,7 +285,8 @@ def test_classes_that_are_not_trusted_are_listed_and_never_imported(
     found = examine(graph, Policy.only().allows)
     assert found.problems == ()
     assert [str(each) for each in found.unchecked] == [
-        "untrusted_fields:Thing: its module is not trusted"
+        "untrusted_fields:Thing: its module is not trusted;"
+        " say --trust untrusted_fields, if you trust who wrote it"
     ]
     assert "untrusted_fields" not in sys.modules
     [problem] = check(graph, Policy.only(["untrusted_fields"]).allows)
@@ -306,7 +307,17 @@ def test_a_module_that_cannot_be_imported_is_listed(
     graph = _of_a_module("failing_fields", tmp_path, monkeypatch)
     (tmp_path / "failing_fields.py").write_text(text)
     found = examine(graph, EVERYTHING)
-    assert found == Examination((), (Unchecked("failing_fields:Thing", reason),))
+    remedy = "mend its module, or name another with --pythonpath"
+    assert found == Examination((), (Unchecked("failing_fields:Thing", reason, remedy),))
+
+
+def test_a_module_that_is_not_there_is_listed_with_the_way_to_find_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = _of_a_module("missing_fields", tmp_path, monkeypatch)
+    (tmp_path / "missing_fields.py").unlink()
+    [unchecked] = examine(graph, EVERYTHING).unchecked
+    assert unchecked.remedy == "say with --pythonpath in which folder its module is"
 
 
 def test_a_value_of_a_class_that_cannot_be_known_is_let_pass() -> None:

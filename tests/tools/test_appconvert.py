@@ -256,8 +256,27 @@ def test_check_compares_with_code_only_on_request(
 def test_check_with_code_imports_no_strangers_code(workshop: Workshop) -> None:
     write_snapshot(workshop)
     workshop.folder.joinpath("visits.py").write_text(TRAP)
-    workshop.run("appconvert", "--check", "--with-code", "--pythonpath", ".", "web.snap")
+    result = workshop.run("appconvert", "--check", "--with-code", "--pythonpath", ".", "web.snap")
     assert not workshop.folder.joinpath("touched").exists()
+    assert (result.status, result.out) == (77, "")
+    assert result.err == (
+        "appconvert: web.snap: not compared: visits:Counter: its module is not trusted;"
+        " say --trust visits, if you trust who wrote it\n"
+    )
+
+
+def test_check_with_code_says_what_it_could_not_compare(workshop: Workshop) -> None:
+    write_snapshot(workshop, "signed")
+    workshop.folder.joinpath("elsewhere").mkdir()
+    workshop.folder.joinpath("visits.py").rename(workshop.folder / "elsewhere/visits.py")
+    result = workshop.run("appconvert", "--check", "--with-code", "web.snap")
+    assert (result.status, result.out) == (65, "")
+    assert result.err == (
+        "appconvert: web.snap: not compared: visits:Counter: ModuleNotFoundError: No module named"
+        " 'visits'; say with --pythonpath in which folder its module is\n"
+    )
+    found = ("--check", "--with-code", "--pythonpath", "elsewhere", "web.snap")
+    assert "valid pickle" in convert(workshop, *found)
 
 
 def test_show_is_a_tree_of_plain_lines_in_a_pipe(counted: Workshop) -> None:
