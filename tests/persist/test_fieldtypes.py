@@ -285,8 +285,10 @@ def test_classes_that_are_not_trusted_are_listed_and_never_imported(
     found = examine(graph, Policy.only().allows)
     assert found.problems == ()
     assert [str(each) for each in found.unchecked] == [
-        "untrusted_fields:Thing: its module is not trusted;"
-        " say --trust untrusted_fields, if you trust who wrote it"
+        (
+            "untrusted_fields:Thing: its module is not trusted;"
+            " say --trust untrusted_fields, if you trust who wrote it"
+        )
     ]
     assert "untrusted_fields" not in sys.modules
     [problem] = check(graph, Policy.only(["untrusted_fields"]).allows)
