@@ -27,15 +27,19 @@ _LONGEST_NAME: Final = 100
 """Bytes; as many as the store takes."""
 
 
-def _check_name(_application: object, _field: object, name: str) -> None:
+def _check_name(_application: object, _field: object, name: object) -> None:
     # The name is part of file names: web-shutdown.snap, web.lock, web.pid.
-    fits = name and name.isprintable() and not name.startswith(".")
-    if not fits or "/" in name or len(os.fsencode(name)) > _LONGEST_NAME:
+    if not isinstance(name, str) or not _is_part_of_file_names(name):
         raise ApplicationError(
             "name",
             name,
             f"say printable text up to {_LONGEST_NAME} bytes, without '/' and no '.' in front",
         )
+
+
+def _is_part_of_file_names(name: str) -> bool:
+    fits = name.isprintable() and name[:1] not in ("", ".") and "/" not in name
+    return fits and len(os.fsencode(name)) <= _LONGEST_NAME
 
 
 def _check_id(_settings: object, field: "attrs.Attribute[int | str | None]", value: object) -> None:
@@ -45,8 +49,8 @@ def _check_id(_settings: object, field: "attrs.Attribute[int | str | None]", val
         raise ApplicationError(field.name, value, "say a name or a number from 0 up")
 
 
-def _check_umask(_settings: object, _field: object, value: int | None) -> None:
-    if value is not None and not 0 <= value <= 0o777:
+def _check_umask(_settings: object, _field: object, value: object) -> None:
+    if value is not None and not (isinstance(value, int) and 0 <= value <= 0o777):
         raise ApplicationError("umask", value, "say an octal number from 0 to 777")
 
 

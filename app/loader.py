@@ -14,6 +14,7 @@ from ..persist.passport import Passport
 from ..persist.restore import RestoreError, TrustError, restore
 from ..persist.snapshot import Snapshot, SnapshotError
 from ..persist.trust import Owner, Policy, Signer
+from . import soundness
 from .application import Application
 from .web import scriptmodule
 
@@ -66,9 +67,10 @@ class LoadError(PerdureError):
 
 @attrs.define
 class FieldsError(PerdureError):
-    """A snapshot in text, which people edit, has fields of other types than their classes say.
+    """A snapshot has fields of other types, or with other values, than their classes allow.
 
-    `problems` begin with the number of the line in which the object of the field begins.
+    `problems` begin with the number of the line in which the object of the field begins, if that is
+    known, and with the place.
     """
 
     exit_status: ClassVar[int] = os.EX_DATAERR
@@ -78,7 +80,8 @@ class FieldsError(PerdureError):
     def __str__(self) -> str:
         shown = "; ".join(self.problems[:_MOST_PROBLEMS])
         more = len(self.problems) - _MOST_PROBLEMS
-        return f"{self.path}:{shown}{f'; and {more} more' if more > 0 else ''}"
+        space = "" if shown[:1].isdigit() else " "
+        return f"{self.path}:{space}{shown}{f'; and {more} more' if more > 0 else ''}"
 
 
 @attrs.frozen
@@ -104,7 +107,8 @@ class Loader:
     def load(self, path: Path) -> Loaded:
         """Read, verify and restore the application in `path`.
 
-        What is text, and so may have been edited, has the types of its fields checked first.
+        What is text, and so may have been edited, and what is a stranger's has the types of its fields checked first. The
+        application's own name and numbers are checked in any: files are named after it.
         Raises SnapshotError, LoadError, ContentError, FieldsError or OwnerError.
         """
         owner = Owner.of(path)
@@ -117,7 +121,7 @@ class Loader:
         scriptmodule.install()
         policy = found.policy(self.signer, self.trusted)
         try:
-            if found.syntax != "pickle":
+            if found.syntax != "pickle" or not own:
                 _check_fields(path, found, policy)
             application = restore(found.stream, policy)
         except FormatError as error:
@@ -131,6 +135,14 @@ class Loader:
         if not isinstance(application, Application):
             kind = type(application).__name__
             raise ContentError(path, f"an object of {kind}", "an application")
+        if wrong := tuple(soundness.problems(application)):
+            raise FieldsError(path, wrong)
+        if application.name != found.passport.application:
+            raise ContentError(
+                path,
+                f"an application called {application.name!r}",
+                f"{found.passport.application!r}, as its head says",
+            )
         # Those of the passport: in text the signature covers them, and not what is a value.
         application.paths = folders
         return Loaded(application, own, path, found.passport, found.digest, found.syntax)

@@ -13,6 +13,14 @@ from .service import Service, ServiceTreeError
 log = logging.getLogger(__name__)
 
 
+def check_interval(timer: "Timer", interval: object) -> None:
+    """Raises `ServiceTreeError` for what cannot be the interval of `timer`."""
+    if not isinstance(interval, (int, float)) or not 0 < interval < math.inf:
+        raise ServiceTreeError(
+            timer.path, f"an interval of {interval!r} s", "say more than 0 seconds"
+        )
+
+
 @persistent(transient=("_resting", "_going_on"))
 class Timer(Service):
     """Calls ``call(*args)`` at once when started, then every `interval` seconds.
@@ -37,10 +45,7 @@ class Timer(Service):
     ) -> None:
         super().__init__(name=name)
         check_callable(call)
-        if not 0 < interval < math.inf:
-            raise ServiceTreeError(
-                self.path, f"an interval of {interval!r} s", "say more than 0 seconds"
-            )
+        check_interval(self, interval)
         self.interval = interval
         self.call = call
         self.args = args

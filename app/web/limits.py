@@ -1,6 +1,18 @@
 """How much a client may ask of the server, and how long it may take."""
 
+import math
+from typing import Any
+
 import attrs
+
+
+def _not_negative(_limits: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise ValueError(f"{field.name} of Limits must be 0 or more, and finite, not {value!r}")
+
+
+def _limit(default: Any) -> Any:
+    return attrs.field(default=default, validator=_not_negative)
 
 
 @attrs.frozen
@@ -10,36 +22,36 @@ class Limits:
     Times are kept to about a second: one sweep a second looks at all connections.
     """
 
-    head: int = 16 * 1024
+    head: int = _limit(16 * 1024)
     """Request line and header fields together; over it 414 or 431."""
 
-    fields: int = 100
+    fields: int = _limit(100)
     """Header fields; over it 431."""
 
-    body: int = 16 * 1024 * 1024
+    body: int = _limit(16 * 1024 * 1024)
     """A request's body; over it 413."""
 
-    buffer: int = 64 * 1024
+    buffer: int = _limit(64 * 1024)
     """Bytes that came and were not asked for yet (body, pipelined requests): beyond it, the
     client is not read from."""
 
-    drain: int = 256 * 1024
+    drain: int = _limit(256 * 1024)
     """What is read and thrown away of a body that nobody asked for, to keep the connection."""
 
-    head_time: float = 20.0
+    head_time: float = _limit(20.0)
     """From the first byte of a head to its end; over it 408."""
 
-    body_time: float = 30.0
+    body_time: float = _limit(30.0)
     """Without a byte of a body that is being read; over it 408."""
 
-    idle_time: float = 75.0
+    idle_time: float = _limit(75.0)
     """Between two requests, and from the connection to the first."""
 
-    send_time: float = 60.0
+    send_time: float = _limit(60.0)
     """Without a byte of a reply taken by the client; then the connection is cut."""
 
-    linger_time: float = 5.0
+    linger_time: float = _limit(5.0)
     """For a client to notice that the connection is being closed after an error."""
 
-    connections: int = 10_000
+    connections: int = _limit(10_000)
     """At one time; each further one is answered 503 and closed."""
