@@ -15,9 +15,7 @@ from ..persist.passport import Passport
 from ..persist.trust import Owner, Signer
 
 HTML: Final = "html"
-FORMS: Final = (*table.SUFFIXES, HTML)
-"""What a snapshot can be written as; a page of HTML is for looking at only."""
-_SNAP: Final = ".snap"
+"""What a snapshot can be written as besides the syntaxes: a page, for looking at only."""
 _SUFFIXES: Final = {**table.SUFFIXES, HTML: ".html"}
 
 Watch = Callable[[Iterator[bytes]], Iterator[bytes]]
@@ -45,8 +43,8 @@ def target_of(path: Path, form: str) -> Path:
     for suffix in _SUFFIXES.values():
         if suffix and name.endswith(suffix) and name != suffix:
             name = name.removesuffix(suffix)
-            if not name.endswith(_SNAP):
-                name += _SNAP
+            if not name.endswith(table.EXTENSION):
+                name += table.EXTENSION
             break
     return path.with_name(name + _SUFFIXES[form])
 
