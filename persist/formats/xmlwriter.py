@@ -1,11 +1,13 @@
 """From a graph to the XML form: the root, and after it what would have stood too deep in it.
 
-It keeps a stack of its own, so no depth of nesting is too great, and gives the text in pieces, so
-that never more than one of them is in memory.
+It is recursive, since the form is but so many levels deep. Whenever enough is written for a piece of
+text, and before what is seldom, it leaves off, and all that has begun is put on a stack: so that never
+more than one piece is in memory.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Final, cast
 
 from ..graph import SCALARS, Call, Global, Instance, Node
@@ -38,8 +40,10 @@ _KIND: Final[dict[Any, str]] = {
 
 _class_of: Final[Callable[[Any], Any]] = cast("Any", type)
 
-# What is left to write: text; pieces of text; or members, or pairs, at a level.
-_Left = str | Iterator[str] | tuple[bool, Iterator[Any], int]
+# Whether pairs or members, these, and at which level.
+_Content = tuple[bool, Iterator[Any], int]
+# What is left to write: text; pieces of text; or what an element has inside.
+_Left = str | Iterator[str] | _Content
 
 
 def write(root: Any, level: int = 1) -> Iterator[bytes]:
@@ -57,28 +61,29 @@ class _Writer:
         self._numbers: dict[int, int] = {}
         self._spilled: deque[Any] = deque()
         self._left: list[_Left] = []
+        self._rest: list[_Left] = []
         self._lines: list[str] = []
         self._names: dict[Global, str] = {}
         self._keys: list[dict[str, str]] = [{} for _ in _PADS]
 
     def pieces(self, root: Any, level: int) -> Iterator[bytes]:
-        left, lines = self._left, self._lines
+        left, lines, rest = self._left, self._lines, self._rest
         left.append((False, iter((root,)), level))
         while left or self._spilled:
             if not left:
                 item = self._spilled.popleft()
                 self._begin(item, 1, "", f' reference="{self._numbers[id(item)]}"')
-                continue
-            work = left.pop()
-            if type(work) is str:
+            elif type(work := left.pop()) is str:
                 lines.append(work)
             elif type(work) is tuple:
-                (self._write_pairs if work[0] else self._write_members)(work)
+                self._write_between(work, "")
             else:
                 for piece in cast("Iterator[str]", work):
                     lines.append(piece)
                     if len(piece) > _MEDIUM:
                         yield self._flushed()
+            left += reversed(rest)
+            rest.clear()
             if len(lines) > _MANY_LINES:
                 yield self._flushed()
         yield self._flushed()
@@ -88,41 +93,50 @@ class _Writer:
         self._lines.clear()
         return text.encode()
 
-    def _write_members(self, work: tuple[bool, Iterator[Any], int]) -> None:
-        """Write members until one has an inside of its own, or there are many lines."""
-        _, members, level = work
+    # Each of these returns whether all is written. If not, what is left has gone to the end of
+    # `_rest`, in the order in which it is to be written.
+
+    def _write_members(self, members: Iterator[Any], level: int) -> bool:
+        """Write so many members, or until one is not written wholly."""
         lines, numbers, pad = self._lines, self._numbers, _PADS[level]
-        room = _MANY_LINES
-        for member in members:
+        for member in islice(members, _MANY_LINES + 1):
             kind = _class_of(member)
-            if kind is int:
+            if (
+                kind is str
+                and len(member) <= SHORT
+                and member.isprintable()
+                and not ("<" in member or "&" in member or '"' in member or ">" in member)
+            ):
+                lines.append(f'{pad}<string value="{member}"/>\n')
+            elif kind is int:
                 lines.append(f'{pad}<int value="{int_text(member)}"/>\n')
             elif kind in _SIMPLE and (kind not in (str, bytes) or len(member) <= _LONG):
                 lines.append(f"{pad}{self._simple(member)}\n")
             elif (number := numbers.get(id(member))) is not None:
                 lines.append(f'{pad}<reference key="{number}"/>\n')
-            else:
-                self._left.append(work)
-                self._mention(member, level, "")
-                return
-            room -= 1
-            if not room:
-                self._left.append(work)
-                return
+            elif not self._mention(member, level, ""):
+                return False
+        return True
 
-    def _write_pairs(self, work: tuple[bool, Iterator[Any], int]) -> None:
+    def _write_pairs(self, pairs: Iterator[Any], level: int) -> bool:
         """The same for pairs of key and value."""
-        _, pairs, level = work
         lines, numbers, pad, keys = self._lines, self._numbers, _PADS[level], self._keys[level]
-        room = _MANY_LINES
-        for key, value in pairs:
+        for key, value in islice(pairs, _MANY_LINES + 1):
             line = keys.get(key) if type(key) is str else None
             if line is None and (line := self._key_line(key, level)) is None:
-                self._left += (work, (False, iter((value,)), level))
-                self._mention(key, level, _KEY)
-                return
+                if not self._mention(key, level, _KEY):
+                    self._rest.append((False, iter((value,)), level))
+                    return False
+                line = ""
             kind = _class_of(value)
-            if kind is int:
+            if (
+                kind is str
+                and len(value) <= SHORT
+                and value.isprintable()
+                and not ("<" in value or "&" in value or '"' in value or ">" in value)
+            ):
+                lines.append(f'{line}{pad}<string value="{value}"/>\n')
+            elif kind is int:
                 lines.append(f'{line}{pad}<int value="{int_text(value)}"/>\n')
             elif kind in _SIMPLE and (kind not in (str, bytes) or len(value) <= _LONG):
                 lines.append(f"{line}{pad}{self._simple(value)}\n")
@@ -130,13 +144,9 @@ class _Writer:
                 lines.append(f'{line}{pad}<reference key="{number}"/>\n')
             else:
                 lines.append(line)
-                self._left.append(work)
-                self._mention(value, level, "")
-                return
-            room -= 1
-            if not room:
-                self._left.append(work)
-                return
+                if not self._mention(value, level, ""):
+                    return False
+        return True
 
     def _key_line(self, key: Any, level: int) -> str | None:
         """The line of a key; None if it has an inside of its own."""
@@ -179,8 +189,8 @@ class _Writer:
             found = self._names[name] = name_text(name)
         return found
 
-    def _mention(self, item: Any, level: int, role: str) -> None:
-        """Write `item`, a reference to it, or the beginning of it, leaving the rest of it for later."""
+    def _mention(self, item: Any, level: int, role: str) -> bool:
+        """Write `item`, or a reference to it."""
         key = id(item)
         number = self._numbers.get(key)
         spilled = level > _DEEPEST and (
@@ -192,37 +202,49 @@ class _Writer:
                 number = self._numbers[key] = len(self._numbers) + 1
                 mark = f' reference="{number}"'
             if not spilled:
-                self._begin(item, level, role, mark)
-                return
+                return self._begin(item, level, role, mark)
             self._spilled.append(item)
         self._lines.append(f'{_PADS[level]}<reference{role} key="{number}"/>\n')
+        return True
 
-    def _begin(self, item: Any, level: int, role: str, mark: str) -> None:
+    def _begin(self, item: Any, level: int, role: str, mark: str) -> bool:
         pad = _PADS[level]
         kind = _class_of(item)
         name = _KIND.get(kind)
         if name is not None:
             if not item:
                 self._lines.append(f"{pad}<{name}{role}{mark}/>\n")
-                return
+                return True
             self._lines.append(f"{pad}<{name}{role}{mark}>\n")
-            self._left.append(f"{pad}</{name}>\n")
             if kind is dict:
-                self._left.append((True, iter(item.items()), level + 1))
+                content = True, iter(item.items()), level + 1
             elif kind is list or kind is tuple:
-                self._left.append((False, iter(item), level + 1))
+                content = False, iter(item), level + 1
             else:
-                self._left.append((False, iter(self._survey.members(item)), level + 1))
-        elif kind is Call:
-            self._begin_call(item, level, role, mark)
-        elif isinstance(item, Instance):
-            self._begin_instance(item, level, role, mark)
-        else:
-            make = string_pieces if kind is str else bytes_pieces
-            self._lines.append(pad)
-            self._left += ("\n", make(item, role, mark))
+                content = False, iter(self._survey.members(item)), level + 1
+            return self._write_between(content, f"{pad}</{name}>\n")
+        if kind is Call:
+            return self._begin_call(item, level, role, mark)
+        if isinstance(item, Instance):
+            return self._begin_instance(item, level, role, mark)
+        make = string_pieces if kind is str else bytes_pieces
+        self._lines.append(pad)
+        self._rest += (make(item, role, mark), "\n")
+        return False
 
-    def _begin_instance(self, node: Instance, level: int, role: str, mark: str) -> None:
+    def _write_between(self, content: _Content, end: str) -> bool:
+        """Write what stands in an element that has begun, and its `end`."""
+        lines = self._lines
+        if len(lines) <= _MANY_LINES:
+            is_pairs, items, level = content
+            write = self._write_pairs if is_pairs else self._write_members
+            if write(items, level) and len(lines) <= _MANY_LINES:
+                lines.append(end)
+                return True
+        self._rest += (content, end)
+        return False
+
+    def _begin_instance(self, node: Instance, level: int, role: str, mark: str) -> bool:
         pad = _PADS[level]
         head = f'{pad}<instance{role} class="{self._name(cast("Global", type(node)))}"{mark}'
         state = node.state
@@ -239,17 +261,16 @@ class _Writer:
             # Most objects, and nothing but what the long way would write.
             inner = _PADS[level + 1]
             self._lines.append(f"{head}>\n{inner}<dictionary>\n")
-            self._left.append(f"{inner}</dictionary>\n{pad}</instance>\n")
-            self._left.append((True, iter(state.items()), level + 2))
-            return
-        content: list[_Left] = []
+            content = True, iter(state.items()), level + 2
+            return self._write_between(content, f"{inner}</dictionary>\n{pad}</instance>\n")
+        left: list[_Left] = []
         if node.arguments:
-            content += _section("arguments", (False, iter(node.arguments), level + 2))
+            left += _section("arguments", (False, iter(node.arguments), level + 2))
         if node.keywords:
-            content += _section("keywords", (True, iter(node.keywords.items()), level + 2))
-        self._begin_node(node, head, content, "instance", level)
+            left += _section("keywords", (True, iter(node.keywords.items()), level + 2))
+        return self._begin_node(node, head, left, "instance", level)
 
-    def _begin_call(self, call: Call, level: int, role: str, mark: str) -> None:
+    def _begin_call(self, call: Call, level: int, role: str, mark: str) -> bool:
         pad = _PADS[level]
         word = word_of(call)
         if word is not None and is_plain(word.value):
@@ -257,42 +278,39 @@ class _Writer:
             head = f'{pad}<{word.name}{role} {attribute}="{in_attribute(word.value)}"{mark}'
             if word.of is None:
                 self._lines.append(f"{head}/>\n")
-                return
+                return True
             self._lines.append(f"{head}>\n")
-            self._left += (f"{pad}</{word.name}>\n", (False, iter((word.of,)), level + 1))
-            return
-        content: list[_Left] = []
+            content = False, iter((word.of,)), level + 1
+            return self._write_between(content, f"{pad}</{word.name}>\n")
+        left: list[_Left] = []
         if type(call.function) is Global:
             head = f'{pad}<copyreg{role} loadfunc="{self._name(call.function)}"{mark}'
         else:
             head = f"{pad}<copyreg{role}{mark}"
-            content += _section("loadfunc", (False, iter((call.function,)), level + 2))
+            left += _section("loadfunc", (False, iter((call.function,)), level + 2))
         if call.arguments:
-            content += _section("tuple", (False, iter(call.arguments), level + 2))
+            left += _section("tuple", (False, iter(call.arguments), level + 2))
         else:
-            content.append(f"{_PADS[level + 1]}<tuple/>\n")
-        self._begin_node(call, head, content, "copyreg", level)
+            left.append(f"{_PADS[level + 1]}<tuple/>\n")
+        return self._begin_node(call, head, left, "copyreg", level)
 
-    def _begin_node(
-        self, node: Node, head: str, content: list[_Left], name: str, level: int
-    ) -> None:
+    def _begin_node(self, node: Node, head: str, left: list[_Left], name: str, level: int) -> bool:
         if node.members is not None:
-            content += _section("members", (False, iter(node.members), level + 2))
+            left += _section("members", (False, iter(node.members), level + 2))
         if node.pairs is not None:
-            content += _section("items", (True, iter(node.pairs), level + 2))
+            left += _section("items", (True, iter(node.pairs), level + 2))
         if node.setter is not None:
-            content += _section("setter", (False, iter((node.setter,)), level + 2))
+            left += _section("setter", (False, iter((node.setter,)), level + 2))
         if node.state is not None:
-            content.append((False, iter((node.state,)), level + 1))
-        if not content:
+            left.append((False, iter((node.state,)), level + 1))
+        if not left:
             self._lines.append(f"{head}/>\n")
-            return
+            return True
         self._lines.append(f"{head}>\n")
-        self._left.append(f"{_PADS[level]}</{name}>\n")
-        content.reverse()
-        self._left += content
+        self._rest += (*left, f"{_PADS[level]}</{name}>\n")
+        return False
 
 
-def _section(name: str, content: tuple[bool, Iterator[Any], int]) -> list[_Left]:
+def _section(name: str, content: _Content) -> list[_Left]:
     pad = _PADS[content[2] - 1]
     return [f"{pad}<{name}>\n", content, f"{pad}</{name}>\n"]
