@@ -22,6 +22,28 @@ ATTRIBUTES: Final = {
     "datetime": ("value",), "date": ("value",), "time": ("value",), "decimal": ("value",),
     "method": ("name",), "module": ("name",), "reference": ("key",),
 }  # fmt: skip
+_EXAMPLES: Final = {
+    "bool": "true", "int": "5", "float": "1.5", "datetime": "2026-11-21T05:47:19",
+    "date": "2026-11-21", "time": "05:47:19", "decimal": "1.50", "reference": "1",
+    "instance": "visits.Counter", "class": "visits.Counter", "function": "visits.make",
+    "method": "flash", "module": "visits",
+}  # fmt: skip
+# What people write who know other formats, where no likeness of letters leads to the right word.
+_OTHER_WORDS: Final = {
+    "none": ("nothing", "null", "nil", "nonetype", "undefined", "empty"),
+    "bool": ("true", "false", "yes", "no"),
+    "int": ("number", "integer", "long", "num"),
+    "float": ("double", "real"),
+    "string": ("text", "str", "char", "unicode"),
+    "bytes": ("binary", "base64", "blob", "data"),
+    "list": ("array", "sequence"),
+    "dictionary": ("dict", "map", "mapping", "table", "struct"),
+    "instance": ("object", "obj"),
+    "copyreg": ("call", "reduce"),
+    "reference": ("ref", "deref", "pointer"),
+}
+_MEANT: Final = {word: name for name, words in _OTHER_WORDS.items() for word in words}
+_LIKENESS: Final = 0.7
 _NUMBER: Final = re.compile("[1-9][0-9]{0,17}", re.ASCII)
 _MODES: Final = {"loadfunc": STRICT, "setter": STRICT, "keywords": KEYED, "items": KEYED}
 
@@ -67,7 +89,9 @@ def check_attributes(name: str, given: dict[str, str], allowed: Collection[str])
     """Complain of an attribute that `name` has not, or lacks."""
     for attribute in allowed:
         if attribute not in given and not attribute.endswith("?"):
-            raise WrongError(f"<{name}> needs an attribute {attribute}")
+            example = _EXAMPLES.get(name)
+            hint = f': write <{name} {attribute}="{example}"/>' if example else ""
+            raise WrongError(f"<{name}> needs an attribute {attribute}{hint}")
     for attribute in given:
         if attribute not in allowed and f"{attribute}?" not in allowed:
             known = " and ".join(each.rstrip("?") for each in allowed) or "no attributes here"
@@ -81,9 +105,15 @@ def check_number(text: str) -> None:
 
 
 def unknown(name: str) -> str:
-    """What is wrong with an element `name` that there is not."""
-    near = difflib.get_close_matches(name[:80], [*ATTRIBUTES, *SECTIONS], 1)
-    return f"there is no element <{name:.80}>" + (f"; is <{near[0]}> meant?" if near else "")
+    """What is wrong with an element `name` that is no value."""
+    if name in SECTIONS:
+        return f"<{name}> belongs in an <instance> or a <copyreg>, before its state"
+    word = name[:80].lower()
+    near = difflib.get_close_matches(word, [*ATTRIBUTES, *SECTIONS], 1, _LIKENESS)
+    meant = _MEANT.get(word) or next(iter(near), None)
+    if meant is not None:
+        return f"there is no element <{name:.80}>; is <{meant}> meant?"
+    return f"there is no element <{name:.80}>; a value is one of {', '.join(ATTRIBUTES)}"
 
 
 def _given(attributes: list[str]) -> dict[str, str]:

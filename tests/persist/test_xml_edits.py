@@ -116,7 +116,20 @@ WRONG: list[tuple[str, str]] = [
     ("<list>", "2:9: application[0]: this is the end of another element than the one that is open"),
     ("<strin/>", "2:1: application: there is no element <strin>; is <string> meant?"),
     ("<String/>", "2:1: application: there is no element <String>; is <string> meant?"),
-    ("<int/>", "2:1: application: <int> needs an attribute value"),
+    ('<number value="41"/>', "2:1: application: there is no element <number>; is <int> meant?"),
+    ("<members/>", "2:1: application: <members> belongs in an <instance> or a <copyreg>, before its state"),
+    ("<nothing/>", "2:1: application: there is no element <nothing>; is <none> meant?"),
+    ("<Dict/>", "2:1: application: there is no element <Dict>; is <dictionary> meant?"),
+    ("<integer/>", "2:1: application: there is no element <integer>; is <int> meant?"),
+    (
+        "<qzx/>",
+        (
+            "2:1: application: there is no element <qzx>; a value is one of none, bool, int, float,"
+            " string, bytes, bytearray, list, tuple, set, frozenset, dictionary, instance, copyreg,"
+            " class, function, datetime, date, time, decimal, method, module, reference"
+        ),
+    ),
+    ("<int/>", "2:1: application: <int> needs an attribute value: write <int value=\"5\"/>"),
     (
         '<int value="x"/>',
         "2:1: application: expected a whole number such as 5, got 'x'",
@@ -221,7 +234,7 @@ WRONG: list[tuple[str, str]] = [
     ),
     (
         '<list><reference key="1"/></list>\n<list reference="1"><int/></list>',
-        "3:21: (reference 1)[0]: <int> needs an attribute value",
+        "3:21: (reference 1)[0]: <int> needs an attribute value: write <int value=\"5\"/>",
     ),
     (
         '<instance class="Counter"/>',
@@ -236,11 +249,11 @@ WRONG: list[tuple[str, str]] = [
     (
         ('<instance class="a.B"><tuple><none/><dictionary><string role="key" value="left"/><int/>'
         "</dictionary></tuple></instance>"),
-        "2:82: application.left: <int> needs an attribute value",
+        "2:82: application.left: <int> needs an attribute value: write <int value=\"5\"/>",
     ),
     (
         '<instance class="a.B"><items><string role="key" value="k"/><int/></items></instance>',
-        "2:60: application[k]: <int> needs an attribute value",
+        "2:60: application[k]: <int> needs an attribute value: write <int value=\"5\"/>",
     ),
     (
         '<instance class="a.B"><none/><list/></instance>',

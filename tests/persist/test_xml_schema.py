@@ -117,7 +117,7 @@ def test_problems_are_told_in_the_order_of_the_file() -> None:
         '3:13: application[0]: expected a key (role="key"), or the end of <dictionary>; got the value <list>',
         "4:1: expected a whole number such as 5, got 'x'",
         "6:1: expected a whole number such as 5, got 'y'",
-        "7:12: <date> needs an attribute value",
+        '7:12: <date> needs an attribute value: write <date value="2026-11-21"/>',
     ]
     assert [error.column for error in xmlcheck.check(text.encode("utf-16"))] == [
         13,
