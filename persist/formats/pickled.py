@@ -125,3 +125,7 @@ def _unpacked(line: bytes, place: int, payload: memoryview) -> bytes:
         return zstandard.ZstdDecompressor().decompress(payload, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise _damage(f"it does not unpack: {error}", place) from error
+    except MemoryError as error:
+        raise FormatError(
+            f"its {size} bytes, once unpacked, take more memory than there is", offset=place
+        ) from error

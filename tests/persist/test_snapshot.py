@@ -5,6 +5,7 @@ import hashlib
 import os
 import pickle
 import re
+import resource
 import stat
 import tracemalloc
 from pathlib import Path
@@ -243,6 +244,22 @@ def test_an_absurd_claim_takes_no_memory(
         assert tracemalloc.get_traced_memory()[1] < snapshot_memory
     finally:
         tracemalloc.stop()
+
+
+def test_a_claim_within_bounds_for_which_there_is_no_memory_is_refused(
+    tmp_path: Path, signer: Signer
+) -> None:
+    claimed = 20_000_000_000
+    payload = b"\x28\xb5\x2f\xfd\xe0" + claimed.to_bytes(8, "little") + bytes(claimed // 1000)
+    path = tmp_path / "web.snap"
+    path.write_bytes(hostile(b"zstd %d %d" % (len(payload), claimed), payload, signer))
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (10_000_000_000, before[1]))
+    try:
+        with pytest.raises(SnapshotError, match="20000000000 bytes.*more memory than there is"):
+            snapshot.read(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_a_passport_that_is_wrong_or_endless_is_refused(tmp_path: Path, signer: Signer) -> None:
