@@ -256,7 +256,7 @@ def test_a_claim_within_bounds_for_which_there_is_no_memory_is_refused(
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (10_000_000_000, before[1]))
     try:
-        with pytest.raises(SnapshotError, match="20000000000 bytes.*more memory than there is"):
+        with pytest.raises(SnapshotError, match=r"20000000000 bytes.*more memory than there is"):
             snapshot.read(path)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
