@@ -54,7 +54,7 @@ def sizes(root: object, outline: Outline) -> Sizes:
     holders = [-1]
     own: list[int] = []
     again: list[tuple[int, int]] = []
-    texts: set[int] = set()
+    texts: set[str] = set()
     for number, item in enumerate(objects):  # grows meanwhile
         if isinstance(item, str | bytes | bytearray):
             own.append(_scalar(item))
@@ -82,10 +82,11 @@ def sizes(root: object, outline: Outline) -> Sizes:
     return Sizes(objects, numbers, holders, own, whole, again)
 
 
-def _text(text: str, texts: set[int]) -> int:
-    if id(text) in texts:
+def _text(text: str, texts: set[str]) -> int:
+    # Whether equal texts are one object depends on the syntax that was read.
+    if text in texts:
         return _REFERENCE
-    texts.add(id(text))
+    texts.add(text)
     return _scalar(text)
 
 

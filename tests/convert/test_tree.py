@@ -8,9 +8,13 @@ import pytest
 from perdure.convert.brief import Brief, in_words, small, title
 from perdure.convert.lookup import find
 from perdure.convert.tree import Tree
+from perdure.persist.content import Content
+from perdure.persist.formats import table
+from perdure.persist.passport import Passport
 
 from .models import Point, Thing, graph, sample
 
+PASSPORT = Passport(format=1, application="web", holds="state", written="", writer="", python="")
 _SIZE = re.compile(r"  \((?:[\d,]+ objects, )?[\d.]+ \w+\)$")
 THING = f"{Thing.__module__}:Thing"
 
@@ -42,6 +46,18 @@ def test_sizes_and_counts_are_told_and_add_up() -> None:
     notes = {line.name: line.note for line in Tree(root, [], {}).lines()}
     assert notes["application"] == "5 objects, 10.0 kB"
     assert notes["rows"] == "3 objects, 16 bytes"
+
+
+def test_sizes_do_not_depend_on_the_syntax() -> None:
+    words = "".join("ab")  # as equal as "ab" is, and another object
+    content = Content.of_graph(
+        graph([sample(), "ab", words, {"ab": [words]}, (), (), b"ab", b"ab"])
+    )
+    told = {str(next(Tree(content.graph.root, [], {}).lines()))}
+    for form in table.formats():
+        found = form.decode(b"".join(form.encode(PASSPORT, content, None)))
+        told.add(str(next(Tree(found.content.graph.root, [], {}).lines())))
+    assert len(told) == 1
 
 
 def test_what_is_at_a_place_is_shown_with_its_place() -> None:
