@@ -44,11 +44,11 @@ function written(value) {
 function sizeText(size) {
   if (size < 1000) return `${size} B`;
   let unit = "";
-  for (unit of ["KB", "MB", "GB", "TB"]) {
-    size /= 1024;
+  for (unit of ["kB", "MB", "GB", "TB"]) {
+    size /= 1000;
     if (size < 1000) break;
   }
-  return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${unit}`;
+  return `${size.toFixed(1)} ${unit}`;
 }
 
 const numberText = (number) => number.toLocaleString("en");

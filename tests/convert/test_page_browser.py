@@ -165,7 +165,7 @@ def test_the_nearest_place_is_where_an_object_unfolds(browser: Browser, site: Pa
 def test_the_treemap_leads_down_and_up_again(browser: Browser, site: Path) -> None:
     browser.open(site)
     assert browser.run("texts('.tile b')[0]") == "registry"
-    assert browser.run("$('.tile').textContent").count("KB") == 1
+    assert browser.run("$('.tile').textContent").count(" kB") == 1
     browser.run("$('.tile').focus()")
     assert "application.registry: perdure.app.registry.Registry" in browser.run(
         "$('#told').textContent"
