@@ -270,6 +270,46 @@ def test_only_a_right_signature_of_this_kind_counts(signer: Signer, tmp_path: Pa
     assert holder(passport, sign(passport, other), graph)[0] == other.public
 
 
+HOLDERS: dict[str, Callable[[Any, Any], object]] = {
+    "list": lambda held, _kind: [held],
+    "tuple": lambda held, _kind: (held,),
+    "set": lambda held, _kind: {held},
+    "frozenset": lambda held, _kind: frozenset([held]),
+    "set of tuples": lambda held, _kind: {(1, held)},
+    "key": lambda held, _kind: {held: 1},
+    "value": lambda held, _kind: {1: held},
+    "argument": lambda held, kind: instance_of(kind, held),
+    "keyword": lambda held, kind: instance_of(kind, size=held),
+    "argument of a call": lambda held, kind: Call(kind, (held,)),
+}
+
+
+@pytest.mark.parametrize("held", ["getattr", "call", "setter"])
+@pytest.mark.parametrize("make", HOLDERS.values(), ids=HOLDERS)
+def test_what_is_used_is_found_wherever_it_stands(
+    make: Callable[[Any, Any], object], held: str
+) -> None:
+    names = Names()
+    item: Any = names.find("builtins", "getattr")
+    if held == "call":
+        item = Call(names.find("visits", "make"), ())
+    elif held == "setter":
+        item = instance_of(names.find("visits", "Counter"))
+        item.state, item.setter = 1, names.find("visits", "make")
+    expected = "builtins:getattr()" if held == "getattr" else "visits:make()"
+    graph = Graph(make(item, names.find("visits", "Box")), names)
+    assert expected in names_of(graph)
+
+
+@pytest.mark.parametrize("part", ["members", "pairs", "state"])
+def test_what_is_used_is_found_in_each_part_of_an_object(part: str) -> None:
+    names = Names()
+    made = Call(names.find("visits", "make"), ())
+    box = instance_of(names.find("visits", "Box"))
+    setattr(box, part, [(1, made)])
+    assert "visits:make()" in names_of(Graph(box, names))
+
+
 def test_a_partial_object_counts_by_what_it_calls() -> None:
     names = names_of(graph_of(functools.partial(models.Plain().method)))
     assert {"functools:partial", f"{HERE}:Plain.method"} <= set(names)
