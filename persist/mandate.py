@@ -13,14 +13,14 @@ Signed is the SHA-256 of one line of text and the JSON of the passport, ordered 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import attrs
 
-from .graph import SCALARS, Call, Global, Graph, Instance, Names
+from .graph import Call, Global, Graph, Instance, Names
 from .passport import Passport
-from .survey import parts
+from .survey import Survey, survey
 from .trust import Signer, verify
 from .values import SAFE_VALUES
 
@@ -85,48 +85,38 @@ def added_names(passport: Passport, graph: Graph) -> tuple[str, ...]:
     return tuple(name for name in sorted(added) if name.removesuffix(_CALLED) not in added - {name})
 
 
-def names_of(graph: Graph) -> tuple[str, ...]:
+def names_of(graph: Graph, looked: Survey | None = None) -> tuple[str, ...]:
     """What `graph` names, sorted: classes and functions as ``module:qualname``; and what it does.
 
     ``visits:make()`` is what is called, as a function or as the setter of a state; harmless values
     apart. A method is ``visits:Counter.flush``, by the class of what it is bound to, or
     ``visits:make().flush`` where that is the outcome of a call; a module is ``json``. Where the
     functions that give these two are themselves a value, or given anything that no pickler gives
-    them, they count as called.
+    them, they count as called. `looked` is the survey of `graph`, if there is one already.
     """
-    return tuple(sorted({*map(str, graph.names), *_uses(graph.root, graph.names)}))
+    uses = _uses(looked or survey(graph.root), graph.names)
+    return tuple(sorted({*map(str, graph.names), *uses}))
 
 
-def _uses(root: Any, names: Names) -> set[str]:
+def _uses(looked: Survey, names: Names) -> set[str]:
     harmless = {name for name in names if str(name) in SAFE_VALUES}
     masters = {name for name in names if str(name) in _MASTERS}
-    passed_over = SCALARS if masters else SCALARS | {Global}
     found: set[str] = set()
-    seen: set[int] = set()
-    stack = [root]
-    while stack:
-        item = stack.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        kind = _class_of(item)
-        below: Iterable[Any] = item if kind is list or kind is tuple else parts(item)
-        if kind is Global:
+    for item in looked.doers:
+        if type(item) is Global:
             if item in masters:
                 found.add(f"{item}{_CALLED}")
-        elif kind is Call or type(kind) is Global:
-            if item.setter is not None:
-                found.add(_label(item.setter, _CALLED))
-            if kind is Call:
-                function = item.function
-                if type(function) is not Global:
-                    found.add(_label(function, _CALLED))
-                elif function in masters and _is_master_at_work(item):
-                    found.add(_label(item))
-                    below = item.arguments
-                elif function not in harmless:
-                    found.add(f"{function}{_CALLED}")
-        stack += [part for part in below if _class_of(part) not in passed_over]
+            continue
+        if item.setter is not None:
+            found.add(_label(item.setter, _CALLED))
+        if type(item) is Call:
+            function = item.function
+            if type(function) is not Global:
+                found.add(_label(function, _CALLED))
+            elif function in masters and _is_master_at_work(item):
+                found.add(_label(item))
+            elif function not in harmless:
+                found.add(f"{function}{_CALLED}")
     return found
 
 

@@ -3,7 +3,7 @@
 import math
 import struct
 from collections.abc import Callable, Iterable
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final, cast
 
 import attrs
@@ -11,8 +11,8 @@ import attrs
 from .graph import LONG, SCALARS, Call, Global, Instance, Node
 
 _class_of: Final[Callable[[Any], Any]] = cast("Any", type)
-# What nobody holds twice: Python's small scalars, and names.
-_ALONE: Final = frozenset({type(None), bool, int, float, Global})
+# What nobody holds twice: Python's small scalars.
+_ALONE: Final = frozenset({type(None), bool, int, float})
 _TEXTS: Final = frozenset({str, bytes})
 SETS: Final = frozenset({set, frozenset})
 
@@ -25,6 +25,8 @@ class Survey:
     """The ids of what is met more than once (see `graph.is_shared`)."""
     orders: dict[int, list[Any]]
     """By the id of a set: its members in their order (see `setorder`), if any is not a scalar."""
+    doers: list[Any]
+    """In no order: all calls, instances with a setter, and names that are values; not those called."""
 
     def members(self, items: "set[Any] | frozenset[Any]") -> list[Any]:
         """The members of `items`, a set of the graph, in the order in which text has them."""
@@ -63,6 +65,7 @@ def _parts_of_node(node: Node) -> list[Any]:
 def survey(root: Any) -> Survey:
     """Look at everything that `root` leads to. No depth of nesting is too great."""
     counts: dict[int, int] = {}
+    doers: list[Any] = []
     is_any_order_hard = False
     stack = [root]
     while stack:
@@ -92,8 +95,17 @@ def survey(root: Any) -> Survey:
             below = (*item, *item.values())
         elif kind is list or kind is tuple:
             below = item
+        elif kind is Global:
+            doers.append(item)
+            continue
         else:
             below = parts(item)
+            if kind is Call:
+                doers.append(item)
+                if _class_of(item.function) is Global:
+                    below = islice(below, 1, None)
+            elif isinstance(item, Node) and item.setter is not None:
+                doers.append(item)
             if kind in SETS and not is_any_order_hard:
                 is_any_order_hard = any(_class_of(part) not in SCALARS for part in item)
         for part in below:
@@ -103,14 +115,15 @@ def survey(root: Any) -> Survey:
                     stack.append(part)
             elif kind not in _ALONE:
                 stack.append(part)
-    # There is but one empty tuple, in any number of places.
-    counts.pop(id(()), None)
+    # Of the empty tuple and of a name there is but one, in any number of places.
+    for one in ((), *(each for each in doers if _class_of(each) is Global)):
+        counts.pop(id(one), None)
     shared = frozenset([number for number, count in counts.items() if count > 1])
     if not is_any_order_hard:
-        return Survey(shared, {})
+        return Survey(shared, {}, doers)
     from .setorder import orders
 
-    return Survey(shared, orders(root, counts))
+    return Survey(shared, orders(root, counts), doers)
 
 
 def scalar_key(item: Any) -> tuple[str, Any]:

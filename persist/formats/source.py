@@ -86,16 +86,17 @@ from .sourcewriter import Writer
 _BEGINS: Final = re.compile(rb"(?:\xef\xbb\xbf)?" + BEGINS.encode() + rb"(\d{1,9})\.[^\r\n]*\r?\n")
 _PIECE: Final = 1 << 16
 _CHECKED: Final = 1 << 20
-_NOTHING_SHARED: Final = Survey(frozenset(), {})
+_NOTHING_SHARED: Final = Survey(frozenset(), {}, [])
 
 
 def encode(passport: Passport, content: Content, signer: Signer | None) -> Iterator[bytes]:
     """The pieces of a file. Raises FormatError for a name that cannot be written."""
     graph = content.graph
-    passport = attrs.evolve(passport, names=mandate.names_of(graph))
-    seal = None if signer is None else mandate.sign(passport, signer)
     with collector_off():
-        yield from _gathered(_texts(passport, seal, graph))
+        looked = survey(graph.root)
+        passport = attrs.evolve(passport, names=mandate.names_of(graph, looked))
+        seal = None if signer is None else mandate.sign(passport, signer)
+        yield from _gathered(_texts(passport, seal, graph.root, looked))
 
 
 def decode(data: bytes) -> Snapshot:
@@ -122,7 +123,7 @@ def decode_graph(data: bytes, lines: dict[int, int] | None = None) -> Graph:
 FORMAT: Final = Format("source", ".py", (BEGINS.encode(),), encode, decode, decode_graph)
 
 
-def _texts(passport: Passport, seal: Seal | None, graph: Graph) -> Iterator[str]:
+def _texts(passport: Passport, seal: Seal | None, root: Any, looked: Survey) -> Iterator[str]:
     head = Writer(_NOTHING_SHARED)
     yield f"{HEAD}\n"
     yield from head.statements("passport", head.record("Passport", passport.fields()))
@@ -133,7 +134,7 @@ def _texts(passport: Passport, seal: Seal | None, graph: Graph) -> Iterator[str]
             "signature", head.record("Signature", {"key": key, "value": value})
         )
         yield "\n"
-    yield from Writer(survey(graph.root)).statements("application", graph.root)
+    yield from Writer(looked).statements("application", root)
 
 
 def _gathered(texts: Iterator[str]) -> Iterator[bytes]:

@@ -68,6 +68,7 @@ from ..content import Content, Snapshot
 from ..graph import Graph
 from ..mandate import Seal
 from ..passport import Passport, PassportError
+from ..survey import survey
 from ..trust import Signer
 from . import xmlreader, xmlwriter
 from .format import Format, FormatError
@@ -79,11 +80,12 @@ _BEGINS: Final = (b"<?xml", b"<snapshot", b"<!--", b"\xff\xfe<\0", b"\xfe\xff\0<
 def encode(passport: Passport, content: Content, signer: Signer | None) -> Iterator[bytes]:
     """The pieces of a file. Raises FormatError for what XML cannot hold."""
     graph = content.graph
-    passport = attrs.evolve(passport, names=mandate.names_of(graph))
-    seal = None if signer is None else mandate.sign(passport, signer)
     with collector_off():
+        looked = survey(graph.root)
+        passport = attrs.evolve(passport, names=mandate.names_of(graph, looked))
+        seal = None if signer is None else mandate.sign(passport, signer)
         yield _head(passport.fields(), seal)
-        yield from xmlwriter.write(graph.root)
+        yield from xmlwriter.write(graph.root, looked)
         yield b"</snapshot>\n"
 
 
@@ -119,7 +121,7 @@ def _head(fields: dict[str, Any], seal: Seal | None) -> bytes:
         if type(value) is str and is_plain(value):
             attributes += f' {name}="{in_attribute(value)}"'
         elif value is not None and value != [] and value != {}:
-            inside = b"".join(xmlwriter.write(value, 3))
+            inside = b"".join(xmlwriter.write(value, survey(value), 3))
             elements.append(b"    <%b>\n%b    </%b>\n" % (name.encode(), inside, name.encode()))
     passport = f"  <passport{attributes}".encode()
     passport += b"".join((b">\n", *elements, b"  </passport>\n")) if elements else b"/>\n"

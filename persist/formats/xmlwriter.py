@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final, cast
 
 from ..graph import SCALARS, Call, Global, Instance, Node
-from ..survey import Survey, survey
+from ..survey import Survey
 from ..words import word_of
 from .xmltext import (
     SHORT,
@@ -46,12 +46,12 @@ _Content = tuple[bool, Iterator[Any], int]
 _Left = str | Iterator[str] | _Content
 
 
-def write(root: Any, level: int = 1) -> Iterator[bytes]:
-    """The elements of all that `root` leads to, so many levels in.
+def write(root: Any, looked: Survey, level: int = 1) -> Iterator[bytes]:
+    """The elements of all that `root` leads to, of which `looked` is the survey, so many levels in.
 
     Raises FormatError for what XML cannot hold.
     """
-    return _Writer(survey(root)).pieces(root, level)
+    return _Writer(looked).pieces(root, level)
 
 
 class _Writer:
