@@ -1,7 +1,7 @@
 """An application: the root of everything that is saved and resumed."""
 
 import os
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -27,7 +27,7 @@ _LONGEST_NAME: Final = 100
 """Bytes; as many as the store takes."""
 
 
-def _check_name(_application: object, _field: object, name: object) -> None:
+def _check_name(_application: object, _field: object, name: Any) -> None:
     # The name is part of file names: web-shutdown.snap, web.lock, web.pid.
     if not isinstance(name, str) or not _is_part_of_file_names(name):
         raise ApplicationError(
@@ -49,7 +49,7 @@ def _check_id(_settings: object, field: "attrs.Attribute[int | str | None]", val
         raise ApplicationError(field.name, value, "say a name or a number from 0 up")
 
 
-def _check_umask(_settings: object, _field: object, value: object) -> None:
+def _check_umask(_settings: object, _field: object, value: Any) -> None:
     if value is not None and not (isinstance(value, int) and 0 <= value <= 0o777):
         raise ApplicationError("umask", value, "say an octal number from 0 to 777")
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NoReturn, Self, cast
 
 from . import keys, opcodes
 from .opcodes import StreamError
-from .trust import Policy
+from .trust import METHODS, Policy
 from .values import DATA_CLASSES, SAFE_VALUES, TAKE_MEMBERS, TAKE_PAIRS, VALUE_FIELDS, Rule
 
 # What an unpickler looks for on the instance itself, so that a field of that name would be called.
@@ -96,6 +96,19 @@ def _check_state(name: str, state: object) -> None:
             raise StreamError(f"the field {field} of {name} is a class")
 
 
+def _is_method(arguments: tuple[Any, ...]) -> bool:
+    """Whether they are an instance and the name of its method; or a class that is trusted.
+
+    Those of a class that is listed are nobody's to hand on.
+    """
+    if len(arguments) != 2 or type(arguments[1]) is not str:
+        return False
+    item, name = arguments
+    kind: Any = item if isinstance(item, type) else type(item)
+    known = issubclass(kind, _StandIn) and not kind.listed
+    return known and name.isidentifier() and not name.startswith("_")
+
+
 def _no_arguments(arguments: tuple[Any, ...]) -> bool:
     return not arguments
 
@@ -118,6 +131,8 @@ class _Reader(pickle.Unpickler):
         is_data = name in DATA_CLASSES and not self._policy.trusts(module)
         if is_data:
             rule = _no_arguments
+        elif name == METHODS:
+            rule = _is_method
         content = {
             "name": name,
             "listed": rule is not None,

@@ -1,12 +1,13 @@
 """A pickle stream to live objects, under a trust policy."""
 
+import functools
 import importlib
 import io
 import os
 import pickle
 import sys
 from collections.abc import Mapping
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, ClassVar
 
 import attrs
@@ -16,7 +17,7 @@ from .collector import collector_off
 from .errors import PerdureError
 from .modules import searched_folders
 from .persistent import restoring
-from .trust import Policy
+from .trust import METHODS, Policy, way_out
 from .values import DATA_CLASSES
 
 
@@ -34,10 +35,11 @@ class TrustError(PerdureError):
     exit_status: ClassVar[int] = os.EX_NOPERM
 
     def __str__(self) -> str:
-        modules = sorted({name.partition(":")[0] for name in self.names})
         shown = ", ".join(name.replace(":", ".") for name in self.names)
-        trusted = " ".join(f"--trust {module}" for module in modules)
-        return f"{self.cause}, and it names {shown}, which a stranger's may not load; nothing was run; if you trust who wrote it: {trusted}"
+        return (
+            f"{self.cause}, and it names {shown}, which a stranger's may not load; nothing was run;"
+            f" {way_out(self.names)}"
+        )
 
 
 @attrs.define
@@ -140,6 +142,9 @@ def _resolve(
     found: dict[tuple[str, str], object] = {}
     refused: list[str] = []
     for module, name in wanted:
+        if f"{module}:{name}" == METHODS:
+            found[module, name] = functools.partial(_method, policy)
+            continue
         item = _find(module, name)
         judged = policy.trusts(module) or f"{module}:{name}" in DATA_CLASSES
         if judged and not _is_defined_there(item, module, name):
@@ -147,6 +152,19 @@ def _resolve(
         found[module, name] = item
     if refused:
         raise TrustError(tuple(sorted(refused)))
+    return found
+
+
+def _method(policy: Policy, item: Any, name: str) -> object:
+    """The method `name` bound to `item`, an instance of a trusted class, or such a class."""
+    kind: Any = item if isinstance(item, type) else type(item)
+    found = getattr(item, name) if policy.trusts(kind.__module__) else None
+    if not isinstance(found, MethodType) or found.__self__ is not item:
+        raise RestoreError(
+            f"{kind.__module__}.{kind.__qualname__}.{name}",
+            "a stranger's snapshot wants it as a method, and it is none of a trusted class",
+            "do not run it, or ask who wrote it",
+        )
     return found
 
 

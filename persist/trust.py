@@ -10,9 +10,10 @@ import contextlib
 import functools
 import os
 import stat
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 import attrs
 
@@ -29,6 +30,9 @@ HOME_VARIABLE = "PERDURE_HOME"
 _PURPOSE = b"perdure snapshot\n"
 _KEY_LIMIT = 4096
 
+METHODS: Final = "builtins:getattr"
+"""The function that picklers write for a bound method, and that leads to everything else too."""
+
 
 @attrs.define
 class KeyFileError(PerdureError):
@@ -41,6 +45,20 @@ class KeyFileError(PerdureError):
 
     def __str__(self) -> str:
         return f"the signing key {self.path}: {self.reason}; {self.remedy}"
+
+
+@attrs.define
+class UntrustableError(PerdureError):
+    """`module` is Python's own, and so no module to be trusted."""
+
+    module: str
+    exit_status: ClassVar[int] = os.EX_USAGE
+
+    def __str__(self) -> str:
+        return (
+            f"--trust {self.module}: a module of Python itself is never trusted, since a snapshot"
+            " could then run anything; name modules of the application only"
+        )
 
 
 @attrs.frozen
@@ -59,20 +77,57 @@ class Policy:
 
     @classmethod
     def only(cls, modules: Sequence[str] = ()) -> "Policy":
-        """For what comes from elsewhere: what `values` lists, and these `modules`."""
+        """For what comes from elsewhere: what `values` lists, and these `modules`.
+
+        Raises `UntrustableError` for a module of Python itself.
+        """
+        for module in modules:
+            if is_pythons_own(module):
+                raise UntrustableError(module)
         return cls(tuple(modules))
 
     def allows(self, module: str, name: str) -> bool:
-        """Whether `name` of `module` may be looked up; what is found there is judged after that."""
+        """Whether `name` of `module` may be looked up; what is found there is judged after that.
+
+        So is what is done with `METHODS`: it gives methods of classes that are trusted, and nothing
+        else.
+        """
         if self.modules is None or self.trusts(module):
             return True
-        return f"{module}:{name}" in SAFE_VALUES or f"{module}:{name}" in DATA_CLASSES
+        full = f"{module}:{name}"
+        return full in SAFE_VALUES or full in DATA_CLASSES or full == METHODS
 
     def trusts(self, module: str) -> bool:
         """Whether the operator named `module`, or one above it."""
         return any(
             module == trusted or module.startswith(f"{trusted}.") for trusted in self.modules or ()
         )
+
+
+def is_pythons_own(module: str) -> bool:
+    """Whether `module` is of the standard library, where names lead to everything."""
+    return module.partition(".")[0] in sys.stdlib_module_names
+
+
+def way_out(names: Iterable[str]) -> str:
+    """What to do about a snapshot that names `names`, as ``module:qualname``, and may not.
+
+    Trust is offered in modules of applications only.
+    """
+    own = sorted(name.replace(":", ".") for name in names if is_pythons_own(_module_of(name)))
+    if own:
+        verb = "is" if len(own) == 1 else "are"
+        return (
+            f"{', '.join(own)} {verb} of Python itself, which no stranger's snapshot loads: it may"
+            " be made to harm, do not run it"
+        )
+    modules = sorted({_module_of(name) for name in names})
+    trusted = " ".join(f"--trust {module}" for module in modules)
+    return f"if you trust who wrote it: {trusted}"
+
+
+def _module_of(name: str) -> str:
+    return name.partition(":")[0]
 
 
 @attrs.frozen

@@ -110,6 +110,8 @@ SAFE_VALUES: Final[dict[str, Rule]] = {
     "ipaddress:IPv6Address": _network,
     "ipaddress:IPv6Interface": _network,
     "ipaddress:IPv6Network": _network,
+    # A processor of files that gives every request the same refusal.
+    "perdure.app.web.static:withhold": _never,
     "pathlib:PosixPath": _texts,
     "pathlib:PurePosixPath": _texts,
     "pathlib:PureWindowsPath": _texts,

@@ -18,7 +18,7 @@ from perdure.app.web.resource import Resource
 from perdure.app.web.script import ResourceScript, ScriptRoot
 from perdure.app.web.service import WebService
 from perdure.app.web.site import Site
-from perdure.app.web.static import File
+from perdure.app.web.static import File, withhold
 from perdure.persist import snapshot
 from perdure.persist.capture import capture
 from perdure.persist.persistent import persistent
@@ -114,6 +114,13 @@ def test_what_is_not_listed_of_perdure_is_refused(name: str) -> None:
     with pytest.raises(TrustError) as caught:
         restore(stream(named(module, qualname)), ONLY)
     assert caught.value.names == (name,)
+
+
+def test_a_strangers_site_without_scripts_is_no_more_than_data(tmp_path: Path) -> None:
+    data = capture(application(File(tmp_path, processors={".rpy": withhold}))).stream
+    assert isinstance(restore(data, ONLY), Application)
+    with pytest.raises(RestoreError):
+        restore(stream(called(named("perdure.app.web.static", "withhold"))), ONLY)
 
 
 @pytest.mark.parametrize("name", DATA_CLASSES)
