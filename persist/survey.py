@@ -104,10 +104,10 @@ def survey(root: Any) -> Survey:
                 doers.append(item)
                 if _class_of(item.function) is Global:
                     below = islice(below, 1, None)
+            elif kind in SETS:
+                is_any_order_hard |= any(_class_of(part) not in SCALARS for part in below)
             elif isinstance(item, Node) and item.setter is not None:
                 doers.append(item)
-            if kind in SETS and not is_any_order_hard:
-                is_any_order_hard = any(_class_of(part) not in SCALARS for part in item)
         for part in below:
             kind = _class_of(part)
             if kind in _TEXTS:
