@@ -17,7 +17,7 @@ from ..persist.culprit import CaptureError
 from ..persist.errors import PerdureError
 from ..persist.formats.format import FormatError
 from ..persist.restore import restore
-from ..persist.snapshot import SnapshotError, VerificationError
+from ..persist.snapshot import VerificationError
 from ..persist.store import FolderStore
 from ..persist.trust import Policy
 from .application import Application
@@ -29,10 +29,13 @@ from .web import scriptmodule
 
 @attrs.define
 class StateError(PerdureError):
-    """The newest state cannot be taken, for `cause`. Nothing was changed."""
+    """The newest state cannot be taken, for `cause`. Nothing was changed.
+
+    `generations` is the folder of older ones, None if there are none.
+    """
 
     path: Path
-    generations: Path
+    generations: Path | None
     cause: PerdureError
 
     @property
@@ -41,9 +44,13 @@ class StateError(PerdureError):
         return self.cause.exit_status
 
     def __str__(self) -> str:
+        older = (
+            ""
+            if self.generations is None
+            else f", and an older one in {self.generations} runs with -f"
+        )
         return (
-            f"{self.cause}; this is the newest state: --fresh starts without it (it is kept), "
-            f"and an older one in {self.generations} runs with -f"
+            f"{self.cause}; this is the newest state: --fresh starts without it (it is kept){older}"
         )
 
 
@@ -99,7 +106,7 @@ class Beginning:
     services: bytes | None
     """The services as they began, to fall back to; None if they cannot be saved."""
     passed_over: tuple[Path, ...] = ()
-    """States beside `state` with another content, of which nothing was taken."""
+    """States beside `state` that somebody has edited, of which nothing was taken."""
 
 
 def begin(
@@ -116,19 +123,16 @@ def begin(
     resumed as it is.
 
     Call it as the user the server runs as: that user's processes may have written the state.
-    Raises StateError: a state that cannot be read is never passed over in silence. With `fresh` it
-    is passed over, until the next save makes it a generation; FreshError is raised when there is no
-    blueprint to start from without it.
+    Raises StateError, or UnsureError where one of several states cannot be read: it is never passed
+    over in silence. With `fresh` it is passed over, until the next save makes it a generation;
+    FreshError is raised when there is no blueprint to start from without it.
     """
     if built is not None and built.passport.holds == "state":
         if fresh:
             raise FreshError(application.name)
         return _beginning(application, built.own, built, "resumes")
     own = built is None or built.own
-    try:
-        newest = None if fresh else store.newest()
-    except SnapshotError as error:
-        raise StateError(error.path, store.generations_folder, error) from error
+    newest = None if fresh else store.newest()
     if newest is None:
         return _beginning(application, own, None, "starts without earlier state")
     try:
@@ -139,7 +143,8 @@ def begin(
                 newest, f"a {found.holds} of {found.application}", f"state of {application.name}"
             )
     except PerdureError as error:
-        raise StateError(newest, store.generations_folder, error) from error
+        older = store.generations_folder if store.generations() else None
+        raise StateError(newest, older, error) from error
     application.registry.adopt(state.application.registry)
     application.paths = modules.merged(application.paths, state.application.paths)
     beginning = _beginning(application, own and state.own, state, "takes the state of")

@@ -26,7 +26,7 @@ from .trust import Signer
 
 __all__ = [
     "MissingSnapshotError", "Snapshot", "SnapshotError", "VerificationError",
-    "locate", "put", "read", "write",
+    "locate", "now", "put", "read", "write",
 ]  # fmt: skip
 
 # Looked up now: the server that saves may have no access to the installation any more.
@@ -107,7 +107,7 @@ def write(
         format=FORMAT,
         application=application,
         holds=holds,
-        written=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        written=now(),
         writer=_WRITER,
         python=platform.python_version(),
         names=captured.names,
@@ -184,6 +184,11 @@ def _difference(content: Content, found: Content) -> str | None:
     from . import isomorphism
 
     return isomorphism.difference(content.graph, found.graph)
+
+
+def now() -> str:
+    """This second, as passports have it. Such texts are ordered as the times are."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def read(path: Path) -> Snapshot:

@@ -20,10 +20,8 @@ from typing import ClassVar, Final, Self
 
 import attrs
 
-from . import files, snapshot
-from .content import Content
+from . import files, siblings, snapshot
 from .errors import PerdureError
-from .formats.format import FormatError
 from .formats.table import SUFFIXES
 from .trust import Signer
 
@@ -173,26 +171,28 @@ class FolderStore:
 
         If there are several, in several syntaxes, it is the one that was written last. An export
         has the time of its original: then it is the one in this store's own syntax, or else the
-        binary one. Raises `SnapshotError` if one of several cannot be read.
+        binary one. Raises `UnsureError` if one of several cannot be read.
         """
         found = self._shutdown_files()
         if len(found) > 1:
-            found = self._not_retired(found)
-            found.sort(key=lambda path: snapshot.read(path).passport.written, reverse=True)
+            times = siblings.times(found)
+            last = max(times.values())
+            # An export may be older than what a killed save had made a generation.
+            found = self._not_retired([path for path in found if times[path] == last])
         return found[0] if found else None
 
     def passed_over(self, newest: Path) -> list[Path]:
-        """What lies beside `newest` and has another content: an export that was edited, say.
+        """What lies beside `newest` with another content, and was edited: nothing of it is taken.
 
-        The next save makes generations of them. It takes the time to read all of them, if there
-        are any.
+        That is an export of `newest`, or a file that was changed after `newest` was. It takes the
+        time to read all of them, if there are any.
         """
         found = self._not_retired(self._shutdown_files())
         others = [path for path in found if path != newest]
         if not others:
             return []
-        taken = snapshot.read(newest).content
-        return [path for path in others if not _holds(path, taken)]
+        taken = snapshot.read(newest)
+        return [path for path in others if siblings.is_edited(path, newest, taken)]
 
     def generations(self) -> list[Path]:
         """The older states, newest first."""
@@ -210,9 +210,12 @@ class FolderStore:
 
         That happens once the new one is on the device and has been read back: at every moment
         there is a whole newest state. What lies beside it in other syntaxes becomes generations
-        too. Raises `CaptureError`, `WriteError` or `SnapshotError`, and for text `FormatError` or
+        too, but for exports of a state that is or becomes one: these stay where they are, and are
+        known to be older by the time when they were written. Raises `CaptureError`, `WriteError` or
+        `SnapshotError`, and for text `FormatError` or
         `VerificationError`; all earlier states are then as they were.
         """
+        left = self._exports()
         snapshot.write(
             self.shutdown_path,
             root,
@@ -222,12 +225,13 @@ class FolderStore:
             origin=origin,
             signer=signer,
             syntax=self.syntax,
-            retire=self._copy_to_generations,
+            retire=lambda: self._copy_to_generations(left),
         )
         for path in self._shutdown_files()[1:]:
-            # One that stays is known by the copy among the generations.
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+            if path not in left:
+                # One that stays is known by the copy among the generations.
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
         self._prune()
         return self.shutdown_path
 
@@ -280,12 +284,20 @@ class FolderStore:
                     if target in ours or (target and folder != self.folder):
                         os.unlink(folder / name)
 
-    def _copy_to_generations(self) -> None:
+    def _exports(self) -> set[Path]:
+        """What the next save leaves where it is, that would only use up generations."""
         found = self._shutdown_files()
+        if len(found) < 2:
+            return set()
+        replaced = found[0] if found[0] == self.shutdown_path else None
+        return siblings.exports(found, replaced, next(iter(self.generations()), None))
+
+    def _copy_to_generations(self, left: set[Path]) -> None:
+        found = [path for path in self._shutdown_files() if path not in left]
         if len(found) > 1:
             # The one that `newest` finds gets the greatest number.
             found.reverse()
-            found.sort(key=_written)
+            found.sort(key=siblings.written)
         for path in found:
             self._copy_to_generation(path)
 
@@ -330,23 +342,6 @@ class FolderStore:
 
 def _has_content_of(path: Path, other: Path) -> bool:
     return filecmp.cmp(path, other, shallow=False)
-
-
-def _holds(path: Path, content: Content) -> bool:
-    from . import isomorphism
-
-    try:
-        return isomorphism.difference(content.graph, snapshot.read(path).content.graph) is None
-    except (snapshot.SnapshotError, FormatError):
-        return False
-
-
-def _written(path: Path) -> str:
-    """When the snapshot at `path` was written; what cannot be read is older than all others."""
-    try:
-        return snapshot.read(path).passport.written
-    except snapshot.SnapshotError:
-        return ""
 
 
 def _way_out(number: int | None) -> str:

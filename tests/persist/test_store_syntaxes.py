@@ -11,7 +11,7 @@ from perdure.persist import snapshot
 from perdure.persist.files import temporary_name
 from perdure.persist.formats import table
 from perdure.persist.restore import restore
-from perdure.persist.snapshot import SnapshotError
+from perdure.persist.siblings import UnsureError
 from perdure.persist.store import FolderStore
 from perdure.persist.trust import Policy, Signer
 
@@ -83,8 +83,67 @@ def test_an_export_of_the_newest_state_counts_for_who_runs_that_syntax(
     written_at(folder / "web-shutdown.snap.xml", "10:00:00", 1, signer)
     assert kept.newest() == folder / f"web-shutdown{newest}"
     kept.save(2, signer=signer)
-    assert kept.generations()[0].name.removeprefix("000002") == newest
-    assert len(kept.generations()) == 2
+    assert content(kept.newest()) == 2
+    # The other has the content of that generation, so it stays where it is.
+    assert [content(path) for path in kept.generations()] == [1]
+    assert len(list(folder.glob("web-shutdown.snap*"))) == 2
+
+
+def test_exports_stay_and_use_up_no_generations(folder: Path, signer: Signer) -> None:
+    kept = FolderStore(folder, "web", keep=3)
+    newest, export = folder / "web-shutdown.snap", folder / "web-shutdown.snap.xml"
+    written_at(newest, "10:00:00", 0, signer)
+    written_at(export, "10:00:00", 0, signer)
+    before = export.read_bytes()
+    for number in range(1, 6):
+        kept.save(number, signer=signer)
+        written_at(newest, f"10:00:0{number}", number, signer)
+        assert kept.newest() == newest
+        assert kept.passed_over(newest) == []
+        assert export.read_bytes() == before
+    assert [content(path) for path in kept.generations()] == [4, 3, 2]
+
+
+def test_an_old_export_that_is_edited_is_told_and_never_taken(folder: Path, signer: Signer) -> None:
+    kept = FolderStore(folder, "web")
+    newest, export = folder / "web-shutdown.snap", folder / "web-shutdown.snap.xml"
+    written_at(newest, "10:00:00", 1, signer)
+    written_at(export, "10:00:00", 1, signer)
+    kept.save(2, signer=signer)
+    assert kept.passed_over(newest) == []
+    export.write_text(export.read_text().replace('value="1"', 'value="3"'))
+    later = newest.stat().st_mtime_ns + 1
+    os.utime(export, ns=(later, later))
+    assert kept.newest() == newest
+    assert kept.passed_over(newest) == [export]
+    kept.save(4, signer=signer)
+    assert sorted(content(path) for path in kept.generations()) in ([1, 2], [1, 2, 3])
+    assert content(kept.newest()) == 4
+
+
+def test_an_old_export_is_not_taken_for_the_state_after_a_save_was_killed(
+    folder: Path, signer: Signer
+) -> None:
+    kept = FolderStore(folder, "web")
+    newest, export = folder / "web-shutdown.snap", folder / "web-shutdown.snap.xml"
+    written_at(export, "10:00:00", 1, signer)
+    written_at(newest, "10:00:01", 2, signer)
+    kept.generations_folder.mkdir()
+    os.link(newest, kept.generations_folder / "000001.snap")
+    assert kept.newest() == newest
+
+
+def test_an_export_from_the_future_becomes_a_generation(folder: Path, signer: Signer) -> None:
+    kept = FolderStore(folder, "web")
+    for suffix in ("", ".xml"):
+        path = folder / f"web-shutdown.snap{suffix}"
+        written_at(path, "10:00:00", 1, signer)
+        found = snapshot.read(path)
+        passport = attrs.evolve(found.passport, written="2999-01-01T00:00:00Z")
+        snapshot.put(path, passport, found.content, table.by_name(found.syntax), signer)
+    kept.save(2, signer=signer)
+    assert [content(path) for path in kept.generations()] == [1, 1]
+    assert content(kept.newest()) == 2
 
 
 def test_a_state_beside_the_newest_is_told_if_it_has_another_content(
@@ -112,9 +171,14 @@ def test_one_of_several_states_that_cannot_be_read_is_told_and_never_lost(
     kept.save(1, signer=signer)
     broken = folder / "web-shutdown.snap.xml"
     broken.write_text('<?xml version="1.0"?>\n<snap')
-    with pytest.raises(SnapshotError) as caught:
+    with pytest.raises(UnsureError) as caught:
         kept.newest()
-    assert caught.value.path == broken
+    assert caught.value.broken.path == broken
+    time = snapshot.read(kept.shutdown_path).passport.written
+    sound = f"web-shutdown.snap (written {time}) beside it is sound"
+    assert str(caught.value).startswith(f"{broken}:2:")
+    assert sound in str(caught.value)
+    assert "mend it, or move it away" in str(caught.value)
     kept.save(2, signer=signer)
     assert content(kept.newest()) == 2
     assert [path.name for path in kept.generations()] == ["000002.snap", "000001.snap.xml"]

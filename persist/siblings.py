@@ -1,0 +1,118 @@
+"""States of one application that lie beside each other, in several syntaxes.
+
+One of them is the newest state. The others are exports of it or of an older one, which somebody
+may have edited, or the newest state of a run that saved in another syntax. They are told apart by
+the time when they were written, which an export has from its original, and by their content.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import attrs
+
+from . import snapshot
+from .content import Content, Snapshot
+from .errors import PerdureError
+from .formats.format import FormatError
+from .snapshot import SnapshotError
+
+
+@attrs.define
+class UnsureError(PerdureError):
+    """One of several states is `broken`, so that nobody knows which is the newest.
+
+    `sound` are the others, each with the time when it was written. Nothing was changed.
+    """
+
+    broken: SnapshotError
+    sound: tuple[tuple[Path, str], ...]
+    exit_status: ClassVar[int] = os.EX_DATAERR
+
+    def __str__(self) -> str:
+        if not self.sound:
+            return f"{self.broken}; nor can any state beside it be read: mend one of them"
+        others = " and ".join(f"{path.name} (written {time})" for path, time in self.sound)
+        verb = "is" if len(self.sound) == 1 else "are"
+        return (
+            f"{self.broken}; {others} beside it {verb} sound, but this one may be newer: mend it, or"
+            f" move it away to start without it"
+        )
+
+
+def times(paths: Sequence[Path]) -> dict[Path, str]:
+    """When each of `paths` was written. Raises `UnsureError` if one cannot be read."""
+    found: dict[Path, str] = {}
+    broken: SnapshotError | None = None
+    for path in paths:
+        try:
+            found[path] = snapshot.read(path).passport.written
+        except SnapshotError as error:
+            broken = broken or error
+    if broken is not None:
+        raise UnsureError(broken, tuple(found.items()))
+    return found
+
+
+def written(path: Path) -> str:
+    """When the snapshot at `path` was written; what cannot be read is older than all others."""
+    try:
+        return snapshot.read(path).passport.written
+    except SnapshotError:
+        return ""
+
+
+def exports(paths: Sequence[Path], replaced: Path | None, older: Path | None) -> set[Path]:
+    """Those of `paths` that may stay beside a state that is saved now, in the place of `replaced`.
+
+    They are not newer than the newest generation, `older`, or have the content of another of
+    `paths` that will become one. What claims to be of this second or later is none of them: if it
+    stayed, it would be taken for the newest state next time.
+    """
+    now = snapshot.now()
+    last = "" if older is None else written(older)
+    states = [path for path in paths if path == replaced]
+    found: set[Path] = set()
+    for path in paths:
+        time = written(path)
+        if path == replaced:
+            continue
+        if "" < time < now and (time <= last or any(_is_export(path, each) for each in states)):
+            found.add(path)
+        else:
+            states.append(path)
+    return found
+
+
+def is_edited(path: Path, newest: Path, taken: Snapshot) -> bool:
+    """Whether `path` has another content than `newest`, which is `taken`, and somebody edited it.
+
+    That is an export of `newest`, or a file that was changed after `newest` was. An export of an
+    older state differs, and is no news.
+    """
+    try:
+        found = snapshot.read(path)
+        touched = path.stat().st_mtime_ns > newest.stat().st_mtime_ns
+    except (SnapshotError, OSError):
+        return True
+    may_be = touched or found.passport.written == taken.passport.written
+    return may_be and not _is_same(found.content, taken.content)
+
+
+def _is_export(path: Path, state: Path) -> bool:
+    try:
+        first, second = snapshot.read(path), snapshot.read(state)
+    except SnapshotError:
+        return False
+    same_time = first.passport.written == second.passport.written
+    return same_time and _is_same(first.content, second.content)
+
+
+def _is_same(first: Content, second: Content) -> bool:
+    from . import isomorphism
+
+    try:
+        return isomorphism.difference(first.graph, second.graph) is None
+    except FormatError:
+        return False
