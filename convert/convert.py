@@ -49,6 +49,12 @@ def target_of(path: Path, form: str) -> Path:
     return path.with_name(name + _SUFFIXES[form])
 
 
+def form_of(target: Path) -> str | None:
+    """The syntax that the name `target` promises; None if it promises none."""
+    stem, syntax = table.split(target.name)
+    return None if stem == target.name else syntax
+
+
 def is_same(target: Path, source: Path) -> bool:
     """Whether both are the same file, by whatever names."""
     return target.exists() and source.exists() and target.samefile(source)

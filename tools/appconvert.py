@@ -14,6 +14,7 @@ from typing import Any, Final
 import click
 
 from ..persist.collector import collector_off
+from ..persist.errors import PerdureError
 from .command import complain, report, run, say, version_option
 
 PROGRAM: Final = "appconvert"
@@ -33,12 +34,23 @@ def main() -> None:
     """The command ``appconvert``."""
     # Who reads only the beginning of what is said, as `head` does, ends us without a word.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if not _has_output():
+        complain(PROGRAM, "standard output is closed; give it a file, or /dev/null")
+        os._exit(os.EX_IOERR)
     status = run(COMMAND, PROGRAM)
     if "--diff" in sys.argv[1:] and status > 1:
         status = _TROUBLE  # as diff has it; 1 says that there are differences
     sys.stdout.flush()
     # There is no use in taking gigabytes of objects apart.
     os._exit(status)
+
+
+def _has_output() -> bool:
+    try:
+        os.fstat(1)
+    except OSError:
+        return False
+    return True
 
 
 def _convert(context: click.Context, /, arguments: tuple[str, ...], **options: Any) -> int:
@@ -83,27 +95,37 @@ def _count(number: int, what: str) -> str:
 
 
 def _to(arguments: Sequence[str], options: dict[str, Any]) -> int:
+    paths = _paths("to", arguments, 1, None)
+    if len(paths) == 1:
+        _to_one(paths[0], options)
+        return 0
+    if options["output"] is not None:
+        raise click.UsageError(f"-o is for one file, got {len(paths)}; without it each has its own")
+    status = 0
+    for path in paths:
+        try:
+            _to_one(path, options)
+        except PerdureError as error:
+            status = max(status, report(PROGRAM, error))
+    return status
+
+
+def _to_one(path: Path, options: dict[str, Any]) -> None:
     from ..convert import convert
     from ..persist import snapshot
     from ..persist.trust import Owner
     from .progress import Progress
 
-    form, output = options["to"], options["output"]
-    paths = _paths("to", arguments, 1, None)
-    if output is not None and len(paths) > 1:
-        raise click.UsageError(f"-o is for one file, got {len(paths)}; without it each has its own")
-    targets = [output or convert.target_of(path, form) for path in paths]
-    for path, target in zip(paths, targets, strict=True):
-        _check_target(target, path, options)
-    for path, target in zip(paths, targets, strict=True):
-        with Progress.shown() as progress:
-            progress.say(f"reading {path}")
-            owner = Owner.of(path)
-            found = snapshot.read(path)
-            said = _write(found, owner, target, form, progress)
-        if said:
-            say(said)
-    return 0
+    form = options["to"]
+    target = options["output"] or convert.target_of(path, form)
+    _check_target(target, path, options)
+    with Progress.shown() as progress:
+        progress.say(f"reading {path}")
+        owner = Owner.of(path)
+        found = snapshot.read(path)
+        said = _write(found, owner, target, form, progress)
+    if said:
+        say(said)
 
 
 def _check_target(target: Path, source: Path, options: dict[str, Any]) -> None:
@@ -170,9 +192,13 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
         progress.say(f"reading {path}")
         owner = Owner.of(path)
         found = snapshot.read(path)
-        default = convert.target_of(path, options["to"]) if options["to"] else path
-        target = options["output"] or default
-        form = options["to"] = options["to"] or found.syntax
+        output = options["output"]
+        form = options["to"] or (output and convert.form_of(output)) or found.syntax
+        # Of a link, what it leads to is changed.
+        inside = path.resolve() if path.is_symlink() else path
+        default = convert.target_of(path, form) if options["to"] else inside
+        target = output or default
+        options["to"] = form
         _check_target(target, path, options)
         graph = _graph(path, found)
         changes = edit.apply(graph, edits, found.passport.secret)
@@ -181,7 +207,9 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
     for change in changes if said else ():
         say(f"{change.place}: {change.before} -> {change.after}")
     if said:
-        say(f"{said}, with {_count(len(changes), 'value')} set")
+        is_text = found.syntax != "pickle" and convert.is_same(target, path)
+        lost = "; comments and layout of your own are gone" if is_text else ""
+        say(f"{said}, with {_count(len(changes), 'value')} set{lost}")
     return 0
 
 
@@ -196,7 +224,6 @@ def _graph(path: Path, found: Any) -> Any:
 
 
 def _check(arguments: Sequence[str], options: dict[str, Any]) -> int:
-    from ..persist.errors import PerdureError
     from . import checking
     from .progress import Progress
 
@@ -212,13 +239,13 @@ def _check(arguments: Sequence[str], options: dict[str, Any]) -> int:
                     trusted=options["trust"],
                 )
             except PerdureError as error:
-                status = report(PROGRAM, error)
+                status = max(status, report(PROGRAM, error))
                 continue
         for problem in outcome.problems:
             complain(PROGRAM, problem)
         for line in outcome.said:
             say(line)
-        status = outcome.status or status
+        status = max(status, outcome.status)
     return status
 
 

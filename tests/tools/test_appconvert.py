@@ -173,6 +173,36 @@ def test_a_value_set_in_another_syntax_is_in_a_file_of_its_own(counted: Workshop
     assert "valid xml" in convert(counted, "--check", "web.snap.xml")
 
 
+def test_a_value_is_set_in_the_syntax_that_the_name_of_the_file_promises(web: Workshop) -> None:
+    edit = ("--set", "services[0].endpoints[0].port=0")
+    for name, syntax in [("a.snap.xml", "xml"), ("b.snap.py", "source"), ("c.snap", "pickle")]:
+        assert f"as {syntax}, with" in convert(web, *edit, "web.snap", "-o", name)
+    assert "as xml, with" in convert(web, *edit, "a.snap.xml", "-o", "d")
+
+
+def test_a_value_is_set_in_what_a_link_leads_to(web: Workshop) -> None:
+    link = web.folder / "link.snap"
+    link.symlink_to("web.snap")
+    convert(web, "--set", "services[0].endpoints[0].port=81", "--force", "link.snap")
+    assert link.is_symlink()
+    assert "port: 81" in convert(web, "--show", "web.snap")
+
+
+def test_who_sets_a_value_in_a_text_hears_that_comments_are_gone(web: Workshop) -> None:
+    convert(web, "--to", "xml", "web.snap")
+    edit = ("--set", "services[0].endpoints[0].port=0", "web.snap.xml")
+    assert convert(web, *edit, "--force").endswith("; comments and layout of your own are gone\n")
+    assert convert(web, *edit, "-o", "b.snap").endswith("with 1 value set\n")
+
+
+def test_several_files_are_written_though_one_cannot_be(web: Workshop) -> None:
+    web.folder.joinpath("bad.snap").write_bytes(b"nothing")
+    result = web.run("appconvert", "--to", "xml", "gone.snap", "bad.snap", "web.snap")
+    assert result.status == 66
+    assert result.out == "web.snap.xml: web.snap as xml\n"
+    assert [line.split(":")[1] for line in result.err.splitlines()] == [" gone.snap", " bad.snap"]
+
+
 def test_several_values_are_set_all_or_none(counted: Workshop) -> None:
     before = counted.folder.joinpath("web.snap").read_bytes()
     result = counted.run(

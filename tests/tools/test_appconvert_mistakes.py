@@ -1,11 +1,12 @@
 """Each mistake with ``appconvert`` gets one line and a proper status, and costs no file."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from .conftest import Result, Workshop
+from .conftest import COMMANDS, Result, Workshop
 
 
 def one_line(result: Result, status: int, *words: str) -> None:
@@ -99,7 +100,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_of_several_files_to_check_each_has_its_line(web: Workshop) -> None:
     result = web.run("appconvert", "--check", "cut.snap", "web.snap", "gone.snap", "page.html")
-    assert result.status == DATA
+    assert result.status == os.EX_NOINPUT
     assert [line.split(":")[1].strip() for line in result.err.splitlines()] == [
         "cut.snap", "gone.snap", "page.html",
     ]  # fmt: skip
@@ -116,11 +117,22 @@ def test_debug_shows_the_traceback(web: Workshop) -> None:
     assert result.err.startswith("Traceback")
 
 
+@pytest.mark.parametrize("mode", ["--show", "--check", "-o - --to xml"])
+def test_a_closed_standard_output_is_one_line(web: Workshop, mode: str) -> None:
+    command = f"'{COMMANDS / 'appconvert'}' {mode} web.snap >&-"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=web.folder,
+        env=web.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (os.EX_IOERR, 1)
+    assert "standard output is closed" in done.stderr
+
+
 def test_a_full_standard_output_is_one_line(web: Workshop) -> None:
-    import subprocess
-
-    from .conftest import COMMANDS
-
     with open("/dev/full", "w") as full:
         for mode in (["--show"], ["--to", "xml", "-o", "-"]):
             done = subprocess.run(
