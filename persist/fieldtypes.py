@@ -5,27 +5,36 @@ it before anything is built. It imports modules of the application, so it is don
 application would be run anyway, or on request.
 """
 
+import enum
 import importlib
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from inspect import isclass
 from pathlib import Path
 from types import FunctionType, MemberDescriptorType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final
 
 import attrs
 
 from . import place, snapshot
 from .content import Snapshot
+from .errors import PerdureError
 from .expectation import UNKNOWN, Expectations, MismatchError, Rule, named_by
 from .graph import SCALARS, Call, Global, Graph, Instance, Node
-from .place import Field, Item, Step
-from .reduction import class_of, fields_of
+from .reduction import fields_of
 from .survey import parts
+from .typewords import shown, words
+from .values import DATA_CLASSES
+from .ways import Way, steps_of, to_field, ways
 
 Allows = Callable[[str, str], bool]
 _LEAVES: Final = SCALARS | {Global, bytearray}
+_MOST_VALUES: Final = 10
+_MISSING: Final[Any] = enum.Enum._missing_.__func__  # type: ignore[attr-defined]
+
+# The object, its field or None for itself, and what is wrong.
+_Mismatch = tuple[Node, str | None, MismatchError]
 
 
 @attrs.frozen
@@ -95,14 +104,15 @@ def examine(graph: Graph, allows: Allows, lines: Mapping[int, int] | None = None
 
     `lines` are those of the objects, by their ids, if they are known.
 
-
     Modules are imported of the classes and functions that ``allows(module, name)``, and of no
-    others. Nothing is called, beyond what their import does. A module that cannot be imported
-    is listed among the unchecked. A field that is missing is no problem: it has a default, or
-    restoring says so. Nor is a class that reads its state by a ``__setstate__`` of its own.
+    others. Nothing is called, beyond what their import does, but for the validators of Perdure's
+    own records. A module that cannot be imported is listed among the unchecked, and so is a class
+    that reads its state by a ``__setstate__`` of its own. A field that is missing is a problem if it
+    has no default and no saving of the class would leave it out. So is a member of an enumeration
+    that has none of its values.
     """
     classes = _Classes(allows)
-    found: dict[int, list[tuple[Node, str, MismatchError]]] = {}
+    found: dict[int, list[_Mismatch]] = {}
     for node in _nodes(graph.root):
         wrong = classes.mismatches(node)
         if wrong:
@@ -129,9 +139,13 @@ class _Classes:
             self._found[named] = self._look_up(named)
         return self._found[named]
 
-    def mismatches(self, node: Node) -> list[tuple[Node, str, MismatchError]]:
+    def mismatches(self, node: Node) -> list["_Mismatch"]:
         """The fields of `node` with a value of another type, or that its class does not have."""
         named = named_by(node)
+        if named is not None and isinstance(node, Call) and len(node.arguments) == 1:
+            wrong = self._no_member(node, named)
+            if wrong:
+                return wrong
         if named is None or node.state is None or node.setter is not None:
             return []
         if named not in self._known:
@@ -139,14 +153,32 @@ class _Classes:
         fields = self._known[named]
         if fields is None:
             return []
-        found: list[tuple[Node, str, MismatchError]] = []
+        found: list[_Mismatch] = []
+        missing = dict(fields.required) if _is_bare(node) else {}
         for state in fields_of(node.state) or ():
             for name, value in state.items():
+                missing.pop(name, None)
                 try:
                     fields.check(name, value)
                 except MismatchError as mismatch:
                     found.append((node, name, mismatch))
+        for name, annotation in missing.items():
+            nothing = MismatchError(words(annotation), "nothing: the field is missing")
+            found.append((node, name, nothing))
         return found
+
+    def _no_member(self, node: Call, named: Global) -> list["_Mismatch"]:
+        """That `node` is no member of the enumeration which it calls, if that is one."""
+        kind, value = self.lookup(named), node.arguments[0]
+        # Of flags there are members for every sum, and a class may make more of its own.
+        if not isclass(kind) or not issubclass(kind, enum.Enum) or issubclass(kind, enum.Flag):
+            return []
+        values = [member.value for member in kind]
+        is_plain = getattr(kind._missing_, "__func__", None) is _MISSING
+        if not is_plain or type(value) not in SCALARS or value in values:
+            return []
+        expected = " or ".join(map(shown, values[:_MOST_VALUES]))
+        return [(node, None, MismatchError(f"{expected} for {kind.__name__}", shown(value)))]
 
     def _look_up(self, named: Global) -> Any:
         if not self._allows(named.module, named.name):
@@ -179,7 +211,9 @@ class _Classes:
             return None
         rules = dict(self._rules(named, kind))
         others = None if kind.__dictoffset__ else frozenset(_slots(kind))
-        return _Fields(rules, others)
+        required = {name: rules[name][1] for name in _required(kind)}
+        is_ours = str(named) in DATA_CLASSES
+        return _Fields(rules, others, required, attrs.fields_dict(kind) if is_ours else {})
 
     def _rules(self, named: Global, kind: type[Any]) -> Iterator[tuple[str, tuple[Rule, Any]]]:
         declaration = getattr(kind, "__persistent__", None)
@@ -203,11 +237,13 @@ class _Classes:
 @attrs.frozen
 class _Fields:
     """The rules for the fields of a class by name; `others` are slots it has besides, None if it
-    takes any field.
+    takes any field. `required` are those that must be there, `ours` those of Perdure's own.
     """
 
     rules: dict[str, tuple[Rule, Any]]
     others: frozenset[str] | None
+    required: dict[str, Any]
+    ours: "dict[str, attrs.Attribute[Any]]"
 
     def check(self, name: str, value: Any) -> None:
         """Raises `MismatchError`."""
@@ -215,9 +251,37 @@ class _Fields:
         if known is not None:
             rule, annotation = known
             rule(value, annotation)
+            self._validate(name, value)
         elif self.others is not None and name not in self.others:
             names = ", ".join(self.rules) or "none"
             raise MismatchError(f"one of its fields ({names})", str(name))
+
+    def _validate(self, name: str, value: Any) -> None:
+        validator = self.ours[name].validator if name in self.ours else None
+        if validator is not None and type(value) in SCALARS:
+            try:
+                # Those of our own look at the value alone.
+                validator(None, self.ours[name], value)
+            except (PerdureError, ValueError) as error:
+                raise MismatchError("another value", f"{shown(value)} ({error})") from error
+
+
+def _is_bare(node: Node) -> bool:
+    """Whether the state is all that the instance has."""
+    return isinstance(node, Instance) and not node.arguments and not node.keywords
+
+
+def _required(kind: Any) -> list[str]:
+    """The fields without a default, of a class that leaves out none when it is saved."""
+    declaration = getattr(kind, "__persistent__", None)
+    left_out = () if declaration is None else declaration.transient
+    if not (kind.__getstate__ is object.__getstate__ or _is_plain_setter(kind.__getstate__)):
+        return []
+    return [
+        field.name
+        for field in attrs.fields(kind)
+        if field.default is attrs.NOTHING and field.init and field.name not in left_out
+    ]
 
 
 def _anything(_value: Any, _annotation: Any) -> None:
@@ -225,7 +289,7 @@ def _anything(_value: Any, _annotation: Any) -> None:
 
 
 def _is_plain_setter(setter: Any) -> bool:
-    """Whether the state of a class is a dict of its fields: nobody else reads it."""
+    """Whether the state of a class is a dict of its fields: nobody else reads, or makes, it."""
     return setter is None or (
         isinstance(setter, FunctionType) and setter.__module__ in _PLAIN_SETTERS
     )
@@ -270,75 +334,21 @@ def _nodes(root: Any) -> Iterator[Node]:
 
 
 def _located(
-    root: Any, found: dict[int, list[tuple[Node, str, MismatchError]]], lines: Mapping[int, int]
+    root: Any, found: dict[int, list[_Mismatch]], lines: Mapping[int, int]
 ) -> Iterator[Problem]:
     """Say where they are: a second walk, for which the way to each object is kept."""
     seen: set[int] = set()
-    stack: list[tuple[Any, _Way | None]] = [(root, None)] if found else []
+    stack: list[tuple[Any, Way | None]] = [(root, None)] if found else []
     while stack and found:
         item, way = stack.pop()
         if type(item) in _LEAVES or id(item) in seen:
             continue
         seen.add(id(item))
         for node, name, mismatch in found.pop(id(item), ()):
-            steps = [*_steps(way), _to_field(name), *mismatch.items]
+            field = () if name is None else (to_field(name),)
+            steps = [*steps_of(way), *field, *mismatch.items]
             yield Problem(place.show(steps), mismatch.expected, mismatch.got, lines.get(id(node)))
         below = [
-            (part, _Way(way, steps)) for part, *steps in _ways(item) if type(part) not in _LEAVES
+            (part, Way(way, steps)) for part, *steps in ways(item) if type(part) not in _LEAVES
         ]
         stack += reversed(below)
-
-
-class _Way(NamedTuple):
-    """How the walk came to an object: from another, by these steps."""
-
-    before: "_Way | None"
-    steps: Sequence[Step]
-
-
-def _steps(way: _Way | None) -> list[Step]:
-    legs: list[Sequence[Step]] = []
-    while way is not None:
-        legs.append(way.steps)
-        way = way.before
-    return [step for leg in reversed(legs) for step in leg]
-
-
-def _ways(item: Any) -> Iterator[tuple[Any, *tuple[Step, ...]]]:
-    """What `item` consists of, each with the steps that lead there."""
-    kind = class_of(item)
-    if isinstance(item, Node):
-        yield from _ways_of_node(item)
-    elif kind is dict:
-        for key, value in cast("dict[Any, Any]", item).items():
-            yield key, Item(key)
-            yield value, Item(key)
-    else:
-        for number, part in enumerate(parts(item)):
-            yield part, Item(number)
-
-
-def _ways_of_node(node: Node) -> Iterator[tuple[Any, *tuple[Step, ...]]]:
-    for number, argument in enumerate(node.arguments):
-        yield argument, Field("arguments"), Item(number)
-    if isinstance(node, Call):
-        yield node.function, Field("function")
-    elif isinstance(node, Instance):
-        for name, value in (node.keywords or {}).items():
-            yield value, Field(name)
-    for number, member in enumerate(node.members or ()):
-        yield member, Item(number)
-    for key, value in node.pairs or ():
-        yield key, Item(key)
-        yield value, Item(key)
-    fields = fields_of(node.state)
-    if fields is None:
-        yield node.state, Field("state")
-    for name, value in [pair for some in fields or () for pair in some.items()]:
-        yield value, _to_field(name)
-    yield node.setter, Field("setter")
-
-
-def _to_field(name: Any) -> Step:
-    # Nobody says that the keys of a state are text.
-    return Field(name) if type(name) is str else Item(name)

@@ -15,7 +15,9 @@ import pytest
 
 from perdure.app.application import Application, ProcessSettings
 from perdure.app.collection import ServiceCollection
+from perdure.app.endpoints import TCPEndpoint
 from perdure.app.registry import Registry
+from perdure.app.restart import Restart
 from perdure.persist import graphstream
 from perdure.persist.capture import capture
 from perdure.persist.fieldtypes import Examination, Problem, Unchecked, check, examine
@@ -221,10 +223,57 @@ def test_objects_in_a_cycle_and_deep_below_each_other_are_each_looked_at_once() 
     assert problem.place == f"application{'.again' * 99_999}.port"
 
 
-def test_fields_that_are_missing_are_no_problem() -> None:
+def test_fields_with_a_default_may_be_missing() -> None:
     graph = graph_of(Inner())
     del graph.root.state["port"]
     assert check(graph, EVERYTHING) == []
+
+
+@pytest.mark.parametrize("kind", [typed.Price, typed.OpenPrice])
+def test_a_field_without_a_default_that_is_missing_is_told(kind: Any) -> None:
+    graph = graph_of([kind(Decimal(1))])
+    assert check(graph, EVERYTHING) == []
+    del graph.root[0].state["amount"]
+    [problem] = check(graph, EVERYTHING)
+    told = "application[0].amount: expected a decimal number, got nothing: the field is missing"
+    assert str(problem) == told
+
+
+@pytest.mark.parametrize("kind", [typed.Fleeting, typed.Thrifty])
+def test_a_field_that_its_class_leaves_out_itself_is_not_missing(kind: Any) -> None:
+    assert check(graph_of(kind(Decimal(1))), EVERYTHING) == []
+
+
+def test_a_member_that_an_enumeration_does_not_have_is_told_with_those_there_are() -> None:
+    graph = graph_of({"a": Colour.RED, "b": [Level.LOW]})
+    assert check(graph, EVERYTHING) == []
+    graph.root["a"].arguments = ("green",)
+    graph.root["b"][0].arguments = (7,)
+    assert [
+        str(problem).replace(f"{typed.__name__}.", "") for problem in check(graph, EVERYTHING)
+    ] == [
+        "application[a]: expected 'red' or 'blue' for Colour, got 'green'",
+        "application[b][0]: expected 1 for Level, got 7",
+    ]
+    graph = graph_of([typed.Guessed.ONE, typed.Flags.A | typed.Flags.B])
+    graph.root[0].arguments = (2,)
+    assert check(graph, EVERYTHING) == []
+
+
+@pytest.mark.parametrize(
+    ("item", "place", "value"),
+    [
+        (TCPEndpoint(1), "port", 99999),
+        (ProcessSettings(), "umask", 0o7777),
+        (Application("web"), "name", "../web"),
+        (Restart(), "factor", 0),
+    ],
+)
+def test_values_that_records_of_perdure_do_not_take_are_told(
+    item: object, place: str, value: object
+) -> None:
+    [problem] = told(item, **{place: value})
+    assert problem.startswith(f"application.{place}: expected another value, got {value!r} (")
 
 
 @pytest.mark.parametrize("state", [None, "text", 3, [1], (1, 2, 3), ("a", "b")])
@@ -389,5 +438,6 @@ def test_the_state_of_the_samples_is_right(monkeypatch: pytest.MonkeyPatch) -> N
 def test_every_attrs_class_here_has_annotations_that_resolve() -> None:
     kinds = [kind for kind in vars(typed).values() if isinstance(kind, type) and attrs.has(kind)]
     assert len(kinds) > 5
-    for kind in set(kinds) - {Wide, typed.Own}:
+    required = {typed.Price, typed.OpenPrice, typed.Fleeting, typed.Thrifty}
+    for kind in set(kinds) - {Wide, typed.Own, *required}:
         assert examined(kind()).unchecked == ()

@@ -187,3 +187,52 @@ class FailureError(Exception):
     """An exception, which is saved as a call."""
 
     code: int = 0
+
+
+@attrs.frozen
+class Price:
+    """With slots, and a field that must be there."""
+
+    amount: Decimal
+
+
+@attrs.define(slots=False)
+class OpenPrice:
+    """The same without slots."""
+
+    amount: Decimal
+
+
+@persistent(transient=("amount",))
+@attrs.define
+class Fleeting:
+    """One whose field is not saved."""
+
+    amount: Decimal
+
+
+@attrs.define(slots=False)
+class Thrifty:
+    """One that saves less of itself."""
+
+    amount: Decimal
+
+    def __getstate__(self) -> object:
+        return {"other": 1}
+
+
+class Guessed(enum.Enum):
+    """An enumeration that finds members itself."""
+
+    ONE = 1
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Guessed":
+        return cls.ONE
+
+
+class Flags(enum.Flag):
+    """An enumeration of sums."""
+
+    A = 1
+    B = 2
