@@ -272,7 +272,7 @@ def _foreign(head: bytes) -> str:
                 break
         else:
             found = _text_kind(head, found)
-    return f"it is not a snapshot but {found}; name a file that mkapp or rundaemon has written"
+    return f"it is not a snapshot but {found}; name a file that mkapp, rundaemon or appconvert has written"
 
 
 def _text_kind(head: bytes, otherwise: str) -> str:

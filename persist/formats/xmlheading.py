@@ -67,7 +67,7 @@ def start_part(builder: Builder, name: str, attributes: list[str]) -> bool:
     elif frame.name == "" and name not in ATTRIBUTES and name not in SECTIONS:
         raise WrongError(
             f"expected <snapshot>, got <{name:.80}>: it is not a snapshot but another document;"
-            " name a file that mkapp or rundaemon has written"
+            " name a file that mkapp, rundaemon or appconvert has written"
         )
     elif frame.name == "snapshot" and name in ("passport", "signature"):
         extra = frame.extra or {}

@@ -72,6 +72,7 @@ from ..survey import survey
 from ..trust import Signer
 from . import xmlreader, xmlwriter
 from .format import Format, FormatError
+from .xmlevents import Document
 from .xmltext import in_attribute, is_plain
 
 _BEGINS: Final = (b"<?xml", b"<snapshot", b"<!--", b"\xff\xfe<\0", b"\xfe\xff\0<")
@@ -91,7 +92,7 @@ def encode(passport: Passport, content: Content, signer: Signer | None) -> Itera
 
 def decode(data: bytes) -> Snapshot:
     """What the bytes of a file hold. Raises FormatError."""
-    found = xmlreader.read(data)
+    found = _read(data, None)
     try:
         passport = Passport.from_fields(found.fields)
     except PassportError as error:
@@ -107,7 +108,16 @@ def decode_graph(data: bytes, lines: dict[int, int] | None = None) -> Graph:
     `lines`, if given, takes the line on which each object begins, by its ``id``; those of texts
     and other scalars are not in it.
     """
-    return xmlreader.read(data, lines).graph
+    return _read(data, lines).graph
+
+
+def _read(data: bytes, lines: dict[int, int] | None) -> Document:
+    try:
+        return xmlreader.read(data, lines)
+    except FormatError as error:
+        from . import xmlhints
+
+        raise xmlhints.hinted(data, error) from error
 
 
 FORMAT: Final = Format("xml", ".xml", _BEGINS, encode, decode, decode_graph)

@@ -176,7 +176,7 @@ def test_a_foreign_file_is_called_what_it_is(kind: str, content: bytes, tmp_path
     with pytest.raises(SnapshotError) as caught:
         snapshot.read(path)
     assert f"it is not a snapshot but {kind}" in str(caught.value)
-    assert "name a file that mkapp or rundaemon has written" in str(caught.value)
+    assert "name a file that mkapp, rundaemon or appconvert has written" in str(caught.value)
     assert caught.value.exit_status == EX_DATAERR
 
 
