@@ -107,8 +107,9 @@ class Loader:
     def load(self, path: Path) -> Loaded:
         """Read, verify and restore the application in `path`.
 
-        What is text, and so may have been edited, and what is a stranger's has the types of its fields checked first. The
-        application's own name and numbers are checked in any: files are named after it.
+        What is text, and so may have been edited, and what is a stranger's has the types of its
+        fields checked first. The application's name and numbers are checked in any: files are named
+        after it.
         Raises SnapshotError, LoadError, ContentError, FieldsError or OwnerError.
         """
         owner = Owner.of(path)
@@ -122,7 +123,7 @@ class Loader:
         policy = found.policy(self.signer, self.trusted)
         try:
             if found.syntax != "pickle" or not own:
-                _check_fields(path, found, policy)
+                _check_fields(path, found, policy, strict=not own)
             application = restore(found.stream, policy)
         except FormatError as error:
             raise SnapshotError.of(path, error) from error
@@ -148,12 +149,14 @@ class Loader:
         return Loaded(application, own, path, found.passport, found.digest, found.syntax)
 
 
-def _check_fields(path: Path, found: Snapshot, policy: Policy) -> None:
+def _check_fields(path: Path, found: Snapshot, policy: Policy, *, strict: bool) -> None:
     from ..persist import fieldtypes
 
     graph = found.content.graph
-    if not all(policy.allows(each.module, each.name) for each in graph.names):
-        return  # Nothing is imported for what will be refused.
-    problems = fieldtypes.examine_file(path, found, policy.allows).problems
+    refused = [str(each) for each in graph.names if not policy.allows(each.module, each.name)]
+    if refused:
+        # Nothing is imported for what is refused.
+        raise TrustError(tuple(sorted(refused)))
+    problems = fieldtypes.examine_file(path, found, policy.allows, strict=strict).problems
     if problems:
         raise FieldsError(path, tuple(map(str, problems)))

@@ -84,25 +84,34 @@ def check(graph: Graph, allows: Allows) -> list[Problem]:
     return list(examine(graph, allows).problems)
 
 
-def examine_file(path: Path, found: Snapshot, allows: Allows) -> Examination:
+def examine_file(
+    path: Path, found: Snapshot, allows: Allows, *, strict: bool = False
+) -> Examination:
     """What `examine` finds in the snapshot `found` at `path`, with the lines if that is a text.
 
     Raises `SnapshotError` if the file can no longer be read.
     """
-    examined = examine(found.content.graph, allows)
+    examined = examine(found.content.graph, allows, strict=strict)
     if not examined.problems or found.syntax == "pickle":
         return examined
     # Lines cost time, and are wanted only here.
     graph, lines = snapshot.locate(path)
-    located = examine(graph, allows, lines)
+    located = examine(graph, allows, lines, strict=strict)
     # If the file was changed meanwhile, what was found is as wrong as it was.
     return located if located.problems else examined
 
 
-def examine(graph: Graph, allows: Allows, lines: Mapping[int, int] | None = None) -> Examination:
+def examine(
+    graph: Graph,
+    allows: Allows,
+    lines: Mapping[int, int] | None = None,
+    *,
+    strict: bool = False,
+) -> Examination:
     """Compare each attrs object of `graph` with its class.
 
-    `lines` are those of the objects, by their ids, if they are known.
+    `lines` are those of the objects, by their ids, if they are known. With `strict`, which is for a
+    stranger's, Perdure's own classes take the fields that are listed for them, and no others.
 
     Modules are imported of the classes and functions that ``allows(module, name)``, and of no
     others. Nothing is called, beyond what their import does, but for the validators of Perdure's
@@ -111,7 +120,7 @@ def examine(graph: Graph, allows: Allows, lines: Mapping[int, int] | None = None
     has no default and no saving of the class would leave it out. So is a member of an enumeration
     that has none of its values.
     """
-    classes = _Classes(allows)
+    classes = _Classes(allows, strict=strict)
     found: dict[int, list[_Mismatch]] = {}
     for node in _nodes(graph.root):
         wrong = classes.mismatches(node)
@@ -125,8 +134,9 @@ def examine(graph: Graph, allows: Allows, lines: Mapping[int, int] | None = None
 class _Classes:
     """What the classes of one graph say of their fields, each looked at once."""
 
-    def __init__(self, allows: Allows) -> None:
+    def __init__(self, allows: Allows, *, strict: bool) -> None:
         self.unchecked: dict[str, Unchecked] = {}
+        self._listed = DATA_CLASSES if strict else {}
         self._allows = allows
         self._found: dict[Global, Any] = {}
         self._failures: dict[Global, Unchecked] = {}
@@ -204,13 +214,16 @@ class _Classes:
         if kind is UNKNOWN:
             self.unchecked[str(named)] = self._failures[named]
             return None
+        listed = self._listed.get(str(named))
         if not isclass(kind) or not attrs.has(kind):
-            return None
+            return None if listed is None else _Fields({}, listed, {}, {})
         if not _is_plain_setter(getattr(kind, "__setstate__", None)):
             self._leave_out(str(named), "it has a __setstate__ of its own")
             return None
         rules = dict(self._rules(named, kind))
-        others = None if kind.__dictoffset__ else frozenset(_slots(kind))
+        others = listed
+        if others is None and not kind.__dictoffset__:
+            others = frozenset(_slots(kind))
         required = {name: rules[name][1] for name in _required(kind)}
         is_ours = str(named) in DATA_CLASSES
         return _Fields(rules, others, required, attrs.fields_dict(kind) if is_ours else {})
@@ -253,7 +266,7 @@ class _Fields:
             rule(value, annotation)
             self._validate(name, value)
         elif self.others is not None and name not in self.others:
-            names = ", ".join(self.rules) or "none"
+            names = ", ".join(self.rules or sorted(self.others)) or "none"
             raise MismatchError(f"one of its fields ({names})", str(name))
 
     def _validate(self, name: str, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from perdure.app.web.resource import Resource
 from perdure.app.web.service import WebService
 from perdure.app.web.site import Site
 from perdure.persist import snapshot
+from perdure.persist.content import Content
+from perdure.persist.errors import PerdureError
+from perdure.persist.formats import pickled
 from perdure.persist.trust import Signer
 
 
@@ -126,3 +130,35 @@ def test_a_tree_of_services_that_leads_back_to_itself_is_looked_at_once(
     loaded = loader.load(saved(tmp_path / "web.snap", application, None))
     assert attrs.asdict(loaded.application.process) == {"uid": None, "gid": None, "umask": None}
     assert not loaded.own
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        (forced(Resource(), prot=1), r"application\.services\[0\]\.site\.resource\.prot: expected one of"),
+        (forced(Resource(), is_leef=1), r"application\.services\[0\]\.site\.resource\.is_leef: "),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_strangers_text_is_told_with_its_line(
+    wrong: Resource, place: str, tmp_path: Path, loader: Loader
+) -> None:
+    application = holding(WebService(Site(wrong), []))
+    for syntax, line in (("pickle", " "), ("xml", r"\d+: "), ("source", r"\d+: ")):
+        path = tmp_path / "web"
+        snapshot.write(
+            path, application, application="web", holds="state", signer=None, syntax=syntax
+        )
+        with pytest.raises(FieldsError, match=rf"web:{line}{place}"):
+            loader.load(path)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_stream_that_cannot_be_read_is_told(own: bool, tmp_path: Path, loader: Loader) -> None:
+    path = saved(tmp_path / "web.snap", Application("web"), None)
+    found = snapshot.read(path)
+    signer = loader.signer if own else None
+    broken = Content.of_stream(found.stream[:-9] + pickle.POP * 8 + pickle.STOP)
+    path.write_bytes(b"".join(pickled.FORMAT.encode(found.passport, broken, signer)))
+    with pytest.raises(PerdureError) as caught:
+        loader.load(path)
+    assert caught.value.exit_status == os.EX_DATAERR
