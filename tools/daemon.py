@@ -9,15 +9,20 @@ pipe's end: a process that a service forks would keep that open.
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import attrs
 
 from .command import complain
 
-Announce = Callable[[int, str], None]
+
+class Announce(Protocol):
+    """Says how a start went."""
+
+    def __call__(self, status: int, line: str, notices: Sequence[str] = ()) -> None:
+        """Say `line`, and before it each of `notices` as a warning."""
 
 
 @attrs.frozen
@@ -26,8 +31,10 @@ class Terminal:
 
     program: str
 
-    def announce(self, status: int, line: str) -> None:
-        """Say `line`: how the start went (`status` 0), or why there was none."""
+    def announce(self, status: int, line: str, notices: Sequence[str] = ()) -> None:
+        """Say `line`: how the start went (`status` 0), or why there was none; first `notices`."""
+        for notice in notices:
+            complain(self.program, f"warning: {notice}")
         if status == os.EX_OK:
             with suppress(OSError):
                 print(f"{self.program}: {line}", flush=True)
@@ -41,10 +48,10 @@ class Pipe:
 
     writer: int
 
-    def announce(self, status: int, line: str) -> None:
+    def announce(self, status: int, line: str, notices: Sequence[str] = ()) -> None:
         """Tell the parent, which leaves with `status`; the log has it as well."""
         with suppress(OSError):
-            os.write(self.writer, json.dumps([status, line]).encode() + b"\n")
+            os.write(self.writer, json.dumps([status, line, *notices]).encode() + b"\n")
         with suppress(OSError):
             os.close(self.writer)
 
@@ -81,6 +88,6 @@ def _repeat(program: str, reader: int) -> NoReturn:
         complain(program, "the server died before it was ready; its log may say why")
         sys.stderr.flush()
         os._exit(os.EX_SOFTWARE)
-    status, line = json.loads(message)
-    Terminal(program).announce(status, line)
+    status, line, *notices = json.loads(message)
+    Terminal(program).announce(status, line, notices)
     os._exit(status)

@@ -61,7 +61,8 @@ class Server:
     def run(self, announce: Announce) -> int:
         """Run until stopped; returns the exit status once the state is saved.
 
-        `announce` is called when everything runs. Raises what made a start impossible.
+        `announce` is called when everything runs, with what there is to warn of. Raises what made a
+        start impossible.
         """
         os.chdir(self.rundir)
         folders = [str(folder) for folder in self.pythonpath]
@@ -74,8 +75,10 @@ class Server:
             os.umask(0o077 if process.umask is None else process.umask)
         log = "-" if self._on_terminal else self.logfile or f"{application.name}.log"
         logs.start(log, debug=self.debug)
+        notices: list[str] = []
         if built and not built.own:
-            _log.warning("%s is not this user's work; it may do what --trust allows", built.path)
+            notices.append(f"{built.path} is not this user's work; it may do what --trust allows")
+            _log.warning("%s", notices[-1])
         store = FolderStore(self._state_folder(application.name), application.name)
         if built:
             store.syntax = built.syntax
@@ -88,7 +91,9 @@ class Server:
             supervisor = Supervisor.of_environment()
             if self.chroot:
                 store.folder = root.enter(self.chroot, store.folder)
-            return self._serve(application, built, store, loader, identity, announce, supervisor)
+            return self._serve(
+                application, built, store, loader, identity, announce, supervisor, notices
+            )
 
     @property
     def _on_terminal(self) -> bool:
@@ -120,6 +125,7 @@ class Server:
         identity: Identity,
         announce: Announce,
         supervisor: Supervisor,
+        notices: list[str],
     ) -> int:
         beginning: Beginning | None = None
 
@@ -130,9 +136,10 @@ class Server:
             beginning = begin(application, built, store, loader, fresh=self.fresh)
             _log.info("%s %s", application.name, beginning.sentence)
             for path in beginning.passed_over:
-                _log.warning(
-                    "%s has another state, which is not taken; to run it: -f %s", path, path
+                notices.append(
+                    f"{path} has another state, which is not taken; to run it: -f {path}"
                 )
+                _log.warning("%s", notices[-1])
 
         def ready() -> None:
             line = f"{application.name} runs as process {os.getpid()}"
@@ -140,7 +147,7 @@ class Server:
                 line = f"{line} at {where}"
             _log.info("%s", line)
             if not self._on_terminal:
-                announce(os.EX_OK, line)
+                announce(os.EX_OK, line, notices)
             supervisor.tell("READY=1", f"MAINPID={os.getpid()}")
 
         def save() -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -222,6 +223,19 @@ def test_an_export_beside_the_state_does_not_count_for_a_binary_blueprint(
     assert server.stop().status == 0
     kept = [each.name for each in (workshop.folder / "web.generations").iterdir()]
     assert sorted(kept) == [f"000001.snap{suffix}", "000002.snap"]
+
+
+def test_a_daemon_tells_its_terminal_of_a_state_that_is_not_taken(
+    workshop: Workshop, port: int
+) -> None:
+    text = converted(workshop, "web-shutdown.snap", "xml")
+    change(text, VALUE["xml"], "41")
+    result = workshop.run("rundaemon", "-f", "web.snap")
+    os.kill(int((workshop.folder / "web.pid").read_text()), signal.SIGKILL)
+    assert result.status == 0
+    told = f"warning: {text} has another state, which is not taken; to run it: -f {text}"
+    assert result.err == f"rundaemon: {told}\n"
+    assert "web runs as process" in result.out
 
 
 def test_a_generation_in_text_is_run_as_it_is(workshop: Workshop, port: int) -> None:
