@@ -272,7 +272,10 @@ def _foreign(head: bytes) -> str:
                 break
         else:
             found = _text_kind(head, found)
-    return f"it is not a snapshot but {found}; name a file that mkapp, rundaemon or appconvert has written"
+    return (
+        f"it is not a snapshot but {found}; name a file that mkapp, rundaemon or appconvert has"
+        " written"
+    )
 
 
 def _text_kind(head: bytes, otherwise: str) -> str:
@@ -284,6 +287,10 @@ def _text_kind(head: bytes, otherwise: str) -> str:
         if error.start < len(head) - 3:
             return otherwise
         text = head[: error.start].decode("utf-8")
+    if "\npassport = Passport(" in f"\n{text}":
+        from .formats.sourcenames import HEAD as FIRST_LINE
+
+        return f"one in source whose first line is not {FIRST_LINE.rstrip()!r} (put that back)"
     beginnings = ("#!", "# ", '"""', "import ", "from ", "def ", "class ")
     if text.startswith(beginnings):
         return "Python source or another script (a configuration is run with rundaemon -y)"

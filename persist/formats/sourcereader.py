@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ..assembly import AssemblyError, Later
 from ..graph import Graph, GraphError, is_shared
+from . import sourcehints
 from . import sourcetokens as tokens
 from .format import FormatError
 from .sourcebuilder import Builder, Form, Frame, Inner, Record, SourceError
@@ -299,11 +300,15 @@ class Reader:
             what = self._shown(match)
             if match[kind] in (b"'", b'"'):
                 what = "a text that does not end on its line"
+            elif kind == tokens.NAME:
+                word = match[kind].decode()
+                raise SourceError(
+                    sourcehints.bare(word, self._data[match.end() : match.end() + 1]), place
+                )
             raise SourceError(f"expected {_EXAMPLES}, got {what}", place)
         form = WORD_FORMS.get(match[kind].decode())
         if form is None:
-            known = ", ".join(sorted(WORD_FORMS))
-            raise SourceError(f"expected one of {known}, got {self._shown(match)}(...)", place)
+            raise SourceError(sourcehints.unknown(match[kind].decode(), WORD_FORMS), place)
         if form.name == "Instance":
             raise SourceError(
                 "expected the name of a class in quotes first: Instance('...')", place

@@ -56,6 +56,7 @@ LITERAL: Final = re.compile(_GAP + rb"(" + _LITERAL + rb")")
 
 _BASED: Final = re.compile(rb"[-+]?0(?:[xX](?:_?[0-9a-fA-F])+|[oO](?:_?[0-7])+|[bB](?:_?[01])+)")
 _DECIMAL: Final = re.compile(rb"[-+]?(?:0(?:_?0)*+|[1-9](?:_?[0-9])*+)")
+_LEADING_ZEROS: Final = re.compile(rb"[-+]?0[0-9_]+")
 _DIGITS: Final = rb"[0-9](?:_?[0-9])*+"
 _FLOAT: Final = re.compile(
     rb"[-+]?(?:(?:DIGITS\.(?:DIGITS)?+|\.DIGITS)(?:[eE][-+]?DIGITS)?+|DIGITS[eE][-+]?DIGITS)".replace(
@@ -85,6 +86,8 @@ def number(token: bytes) -> int | float:
                 f"a number of more than {MOST_DIGITS:,} digits; write it in hexadecimal: 0x..."
             )
         return int(token)
+    if _LEADING_ZEROS.fullmatch(token):
+        raise TokenError(f"a number has no zeros before it, got {shown(token)}")
     if not _FLOAT.fullmatch(token) or len(token) > MOST_DIGITS:
         raise TokenError(f"expected a number, got {shown(token)}")
     value = float(token)

@@ -161,6 +161,9 @@ FOREIGN = {
     "a document with markup": b"<html></html>",
     "another document": b'\xef\xbb\xbf<?xml version="1.0"?><a/>',
     "Python source": b'"""A configuration."""\nimport os\n',
+    "one in source whose first line is not '# Perdure snapshot, source": (
+        b"# -*- coding: utf-8 -*-\n\npassport = Passport(\n    format=1,"
+    ),
     "a bare pickle": pickle.dumps([1]),
     "a gzip file": b"\x1f\x8b\x08\x00",
     "a zip archive": b"PK\x03\x04abc",
