@@ -9,8 +9,9 @@ import pytest
 
 from perdure.app.application import Application
 from perdure.app.loader import FieldsError, Loader
-from perdure.app.state import SyntaxKeptError, begin, keep
+from perdure.app.state import StateError, SyntaxKeptError, begin, keep
 from perdure.persist import snapshot
+from perdure.persist.siblings import UnsureError
 from perdure.persist.store import FolderStore
 from perdure.persist.trust import Signer
 
@@ -83,3 +84,31 @@ def test_fields_of_other_types_are_told_with_their_lines(
     assert "ProcessSettings" in path.read_text().splitlines()[line - 1]
     assert str(error).startswith(f"{path}:{line}: application.process.")
     assert str(FieldsError(path, error.problems * 3)).endswith("more")
+
+
+def test_older_states_are_named_as_a_way_out_only_where_there_are_some(
+    tmp_path: Path, loader: Loader
+) -> None:
+    store = FolderStore(tmp_path, "web")
+    for older in (False, True):
+        store.save(Application("web"), signer=loader.signer)
+        whole = store.shutdown_path.read_bytes()
+        store.shutdown_path.write_bytes(whole[:-1])
+        with pytest.raises(StateError, match="--fresh starts without it") as caught:
+            begin(Application("web"), None, store, loader)
+        assert (str(store.generations_folder) in str(caught.value)) == older
+        store.shutdown_path.write_bytes(whole)
+
+
+def test_a_broken_export_beside_the_state_is_told_with_the_two_ways_out(
+    tmp_path: Path, loader: Loader
+) -> None:
+    store = FolderStore(tmp_path, "web")
+    store.save(Application("web"), signer=loader.signer)
+    broken = tmp_path / "web-shutdown.snap.xml"
+    broken.write_text("<snapshot")
+    with pytest.raises(UnsureError, match="mend it, or move it away"):
+        begin(Application("web"), None, store, loader)
+    begin(Application("web"), None, store, loader, fresh=True)
+    broken.unlink()
+    assert begin(Application("web"), None, store, loader).state == store.shutdown_path
