@@ -14,7 +14,7 @@ from ..persist.content import Snapshot
 from ..persist.formats.format import FormatError
 from ..persist.snapshot import MissingSnapshotError, SnapshotError
 from ..persist.survey import survey
-from ..persist.trust import Owner, Policy, Signer
+from ..persist.trust import Owner, Policy, Signer, way_out
 
 
 @attrs.frozen
@@ -81,15 +81,14 @@ def _signed(found: Snapshot, signer: Signer) -> str:
     said = mandate.distrust(found.voided_by)
     if not found.voided_by:
         return f"{said}; put back what was changed, or export it again"
-    trust = " ".join(f"--trust {module}" for module in _untrusted(found, ()))
-    return f"{said}; take that out, or, if you know what it does, run with {trust}"
+    names = _untrusted(found)
+    return f"{said}; take that out{f'; {way_out(names)}' if names else ''}"
 
 
-def _untrusted(found: Snapshot, trusted: Sequence[str]) -> list[str]:
-    """The modules that a stranger's snapshot may not name, and `found` names."""
-    allows = Policy.only(trusted).allows
-    names = found.content.graph.names
-    return sorted({each.module for each in names if not allows(each.module, each.name)})
+def _untrusted(found: Snapshot) -> list[str]:
+    """What a stranger's snapshot may not name, and `found` names."""
+    allows = Policy.only().allows
+    return [str(each) for each in found.content.graph.names if not allows(each.module, each.name)]
 
 
 def _schema_problems(path: Path) -> tuple[str, ...]:
