@@ -110,21 +110,29 @@ def test_a_person_changes_values_and_the_file_stays_theirs(
     assert again[0].function is models.function
 
 
+OTHER_FUNCTION = {
+    "xml": (
+        'function name="tests.persist.models.function',
+        'function name="tests.persist.models.other_function',
+    ),
+    "source": (
+        "Function('tests.persist.models.function",
+        "Function('tests.persist.models.other_function",
+    ),
+}
+
+
 @texts
 def test_a_name_that_was_put_in_makes_it_a_strangers(
     syntax: str, tmp_path: Path, signer: Signer
 ) -> None:
     path = tmp_path / "web"
     written(path, sample(), signer, syntax)
-    text = path.read_text()
-    head, name, tail = text.rpartition("function")
-    assert "function" in head
-    path.write_text(f"{head}other_{name}{tail}")
-    changed = snapshot.read(path)
-    if changed.content.graph.root[0].state.keys() == {"value", "function"}:
-        assert changed.signer_key is None
-        with pytest.raises(TrustError):
-            restore(changed.stream, changed.policy(signer))
+    changed = edited(path, *OTHER_FUNCTION[syntax])
+    assert changed.content.graph.root[0].state["function"].name == "other_function"
+    assert changed.signer_key is None
+    with pytest.raises(TrustError):
+        restore(changed.stream, changed.policy(signer))
 
 
 @texts
