@@ -5,13 +5,21 @@ that a reference back finds its object. For the rest there is `Later`: what stan
 an object that is not there yet. When the text has ended, `finish` puts the objects in their places.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
 
 import attrs
 
 from .graph import Call, Instance, Names, Node
-from .keys import Budget, KeysError, Weight, weight_of_frozenset, weight_of_int, weight_of_tuple
+from .keys import (
+    Budget,
+    Collisions,
+    KeysError,
+    Weight,
+    weight_of_frozenset,
+    weight_of_int,
+    weight_of_tuple,
+)
 from .place import show_key
 from .reduction import class_of
 
@@ -145,12 +153,13 @@ class Assembly:
     def _make(self, make: Callable[[list[Any]], Any], parts: list[Any], where: Any) -> Any:
         if make is tuple:
             made: Any = tuple(parts)
-        else:
-            made = self._hashing(frozenset, parts, parts, where)
-            _check_count(len(made), parts, "member", where)
-        if any(type(part) is tuple or type(part) is frozenset for part in parts):
-            weigh = weight_of_tuple if make is tuple else weight_of_frozenset
-            self._weights[id(made)] = weigh(map(self._weight, parts)), made
+            if any(type(part) is tuple or type(part) is frozenset for part in parts):
+                self._weights[id(made)] = weight_of_tuple(len(parts), self._heavy(parts)), made
+            return made
+        steps = self._hash(parts, where)
+        made = self._hashing(frozenset, parts, where)
+        _check_count(len(made), parts, "member", where)
+        self._weights[id(made)] = weight_of_frozenset(len(parts), self._heavy(parts), steps), made
         return made
 
     def _fill(self, item: Any, parts: list[Any], where: Any) -> None:
@@ -159,34 +168,52 @@ class Assembly:
             item[:] = parts
         elif kind is dict:
             keys = parts[::2]
-            self._hashing(item.update, zip(keys, parts[1::2], strict=True), keys, where)
+            self._hash(keys, where)
+            self._hashing(item.update, zip(keys, parts[1::2], strict=True), where)
             _check_count(len(item), keys, "key", where)
         elif kind is set:
-            self._hashing(item.update, parts, parts, where)
+            self._hash(parts, where)
+            self._hashing(item.update, parts, where)
             _check_count(len(item), parts, "member", where)
         else:
             _fill_node(item, parts)
 
-    def _hashing(self, make: Callable[[Any], Any], parts: Any, keys: list[Any], where: Any) -> Any:
-        """``make(parts)``, which hashes each of `keys`."""
+    def _hash(self, keys: list[Any], where: Any) -> int:
+        """Hash each of `keys`; how many steps it takes to compare those that have the same hash."""
+        self._budget.allow_for(len(keys))
+        others = [key for key in keys if type(key) is not str]
+        if not others:
+            return 0
+        weights = [self._weight(key) for key in others]
         try:
-            self._budget.allow_for(len(keys))
-            for key in keys:
-                if type(key) is not str:
-                    self._budget.hash(self._weight(key))
-            return make(parts)
+            for weight in weights:
+                if weight is not None:
+                    self._budget.hash(weight)
+            steps = Collisions().add([*map(hash, others)], weights)
+            self._budget.compare(steps)
         except TypeError as error:
             raise AssemblyError(f"a key or member must not change: {error}", where) from error
-        except RecursionError:
-            raise AssemblyError("its keys or members are too deep to be compared", where) from None
         except KeysError as error:
             raise AssemblyError(str(error), where) from error
+        return steps
 
-    def _weight(self, part: Any) -> Weight:
+    def _hashing(self, make: Callable[[Any], Any], parts: Any, where: Any) -> Any:
+        """``make(parts)``, which compares the keys that `_hash` looked at."""
+        try:
+            return make(parts)
+        except RecursionError:
+            raise AssemblyError("its keys or members are too deep to be compared", where) from None
+
+    def _weight(self, part: Any) -> Weight | None:
         if type(part) is tuple or type(part) is frozenset:
             known = self._weights.get(id(cast("Any", part)))
-            return (len(cast("Any", part)) + 1, 1) if known is None else known[0]
+            if known is not None:
+                return known[0]
+            return weight_of_tuple(len(cast("Any", part)), self._heavy(cast("Any", part)))
         return weight_of_int(part.bit_length() // 8) if type(part) is int else None
+
+    def _heavy(self, parts: Iterable[Any]) -> list[Weight]:
+        return [weight for part in parts if (weight := self._weight(part)) is not None]
 
 
 def _there(part: Any, made: dict[int, Any]) -> Any:
