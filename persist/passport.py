@@ -76,6 +76,12 @@ class Passport:
             raise PassportError(newer(made.format))
         if made.format < 1:
             raise PassportError(f"the format {made.format} never was")
+        name = made.application
+        if name[:1] in ("", ".") or "/" in name or not name.isprintable():
+            # Files of the state are called after it.
+            raise PassportError(
+                f"application: expected printable text without / and no . in front, got {name!r:.80}"
+            )
         return made
 
     def to_line(self) -> bytes:

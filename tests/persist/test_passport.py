@@ -29,7 +29,7 @@ texts = st.text(st.characters(codec="utf-8"))
     st.builds(
         Passport,
         format=st.just(1),
-        application=texts,
+        application=texts.map(lambda text: f"web {ascii(text).replace('/', '')}"),
         paths=st.tuples(texts, texts),
         secret=st.dictionaries(texts, st.tuples(texts)),
     )
@@ -72,6 +72,10 @@ def changed(**fields: object) -> bytes:
         (changed(format="1"), "format: expected a whole number, got '1'"),
         (changed(format=True), "format: expected a whole number, got True"),
         (changed(application=1), "application: expected a text, got 1"),
+        (changed(application=""), "application: expected printable text"),
+        (changed(application="../etc"), "application: expected printable text"),
+        (changed(application="a/b"), "without / and no . in front, got 'a/b'"),
+        (changed(application="a\0"), "application: expected printable text"),
         (changed(holds="nothing"), "holds: expected 'blueprint' or 'state', got 'nothing'"),
         (changed(holds=["state"]), "holds: expected 'blueprint' or 'state', got ['state']"),
         (changed(names=[1]), "names: expected a list of texts, got [1]"),

@@ -250,10 +250,10 @@ def test_the_passport_comes_back_whole(signer: Signer) -> None:
     graph = Graph(names.find("visits", "Counter"), names)
     passport = Passport(
         format=1,
-        application="we\0b <&>",
+        application="web <&>",
         holds="blueprint",
         written="2026-11-21T05:47:19Z",
-        writer="perdure 0.1.0",
+        writer="perdure\0 0.1.0",
         python="3.11.7",
         paths=("/srv/\udcff", "/srv/it's"),
         origin="ab" * 32,
