@@ -29,7 +29,8 @@ import attrs
 
 from ..persist.errors import PerdureError
 from ..persist.graph import SCALARS, Global, Graph, Instance, Node
-from ..persist.place import PlaceError, parse
+from ..persist.passport import Passport, PassportError
+from ..persist.place import Field, PlaceError, parse, show
 from ..persist.survey import parts
 from ..persist.words import Word, WordError, call_of
 from .branches import as_word, branches, dotted
@@ -103,6 +104,20 @@ def apply(graph: Graph, edits: Iterable[Edit], secret: Secret) -> list[Change]:
     # What was replaced may be what could not be loaded any more.
     graph.names.keep(_names_in(graph.root))
     return changes
+
+
+def renamed(passport: Passport, graph: Graph, changes: Iterable[Change]) -> Passport:
+    """The passport that goes with `graph` after `changes`: the application's name may be another.
+
+    Raises `EditError` for a name that no file could be called after.
+    """
+    place = show([Field("name")])
+    if all(change.place != place for change in changes):
+        return passport
+    try:
+        return Passport.from_fields({**passport.fields(), "application": find(graph, "name").value})
+    except PassportError as error:
+        raise EditError(place, str(error).removeprefix("application: ")) from error
 
 
 def _names_in(root: object) -> set[Global]:

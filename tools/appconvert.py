@@ -202,7 +202,8 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
         _check_target(target, path, options)
         graph = _graph(path, found)
         changes = edit.apply(graph, edits, found.passport.secret)
-        changed = attrs.evolve(found, content=Content.of_graph(graph))
+        passport = edit.renamed(found.passport, graph, changes)
+        changed = attrs.evolve(found, passport=passport, content=Content.of_graph(graph))
         said = _write(changed, owner, target, form, progress)
     for change in changes if said else ():
         say(f"{change.place}: {change.before} -> {change.after}")

@@ -180,6 +180,22 @@ def test_a_value_is_set_in_the_syntax_that_the_name_of_the_file_promises(web: Wo
     assert "as xml, with" in convert(web, *edit, "a.snap.xml", "-o", "d")
 
 
+def test_an_application_gets_another_name_in_its_passport_too(web: Workshop) -> None:
+    before = web.folder.joinpath("web.snap").read_bytes()
+    refused = web.run("appconvert", "--set", "name=../x", "--force", "web.snap")
+    assert refused.status == 65
+    assert "application.name: expected printable text without /" in refused.err
+    assert web.folder.joinpath("web.snap").read_bytes() == before
+    edit = ("--set", "services[0].endpoints[0].port=0", "--set", "name=other")
+    convert(web, *edit, "web.snap", "-o", "other.snap")
+    said = convert(web, "--check", "other.snap")
+    assert "blueprint of the application other," in said
+    assert "signed by you" in said
+    for _ in range(2):
+        assert web.start("-f", "other.snap").stop().status == 0
+    assert "other-shutdown.snap" in web.files()
+
+
 def test_a_value_is_set_in_what_a_link_leads_to(web: Workshop) -> None:
     link = web.folder / "link.snap"
     link.symlink_to("web.snap")
