@@ -1,5 +1,6 @@
 """The fields of an object while it is being restored: setting them, missing them, their defaults."""
 
+import contextlib
 import dataclasses
 import sys
 from types import MemberDescriptorType
@@ -15,6 +16,19 @@ def set_fields(item: object, state: object) -> None:
     for fields in fields_of(state) or ():
         for name, value in fields.items():
             object.__setattr__(item, sys.intern(name), value)
+
+
+def fields(item: object) -> dict[str, Any]:
+    """What is in the ``__dict__`` and the slots of `item`, by name."""
+    found: dict[str, Any] = dict(getattr(item, "__dict__", ()))
+    for base in class_of(item).__mro__:
+        # Types written in C have such members too, which are none of their object's fields.
+        for name, held in vars(base).items() if "__slots__" in vars(base) else ():
+            if isinstance(held, MemberDescriptorType):
+                # A slot hidden by two underscores is in its class under its full name.
+                with contextlib.suppress(AttributeError):
+                    found.setdefault(name, held.__get__(item))
+    return found
 
 
 def has_field(item: object, field: str) -> bool:

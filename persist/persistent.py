@@ -100,7 +100,13 @@ def secret_fields(item: object) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def restoring() -> Generator[Iterable[Any]]:
-    """Within the block, put ``after_restore`` off; gives the objects that wait for it."""
+    """Within the block, put ``after_restore`` off; gives the objects that wait for it.
+
+    Of blocks within one another the outermost has them all.
+    """
+    if _pending.get() is not None:
+        yield ()
+        return
     pending: _Pending = {}
     token = _pending.set(pending)
     try:

@@ -80,7 +80,7 @@ def restore(stream: bytes, policy: Policy) -> object:
             with restoring() as restored:
                 root = _load(stream, policy)
             for item in restored:
-                _call_after_restore(item)
+                call_after_restore(item)
             return root
     except opcodes.StreamError as error:
         raise RestoreError(
@@ -216,7 +216,8 @@ def _not_found(module: str, name: str, error: ModuleNotFoundError) -> RestoreErr
     )
 
 
-def _call_after_restore(item: Any) -> None:
+def call_after_restore(item: Any) -> None:
+    """Call the hook of `item`. Raises `RestoreError` if it fails."""
     try:
         item.after_restore()
     except (MemoryError, KeyboardInterrupt):

@@ -118,6 +118,7 @@ SAFE_VALUES: Final[dict[str, Rule]] = {
     "pathlib._local:PosixPath": _texts,
     "pathlib._local:PurePosixPath": _texts,
     "pathlib._local:PureWindowsPath": _texts,
+    "perdure.persist.references:referred": _texts,
     "types:GenericAlias": _any,
     "types:SimpleNamespace": _empty,
     "typing:Any": _never,
