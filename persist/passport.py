@@ -40,7 +40,8 @@ class Passport:
     snapshot itself. In text they are what the signature covers (see `mandate`).
     `paths` are the folders where the application's own modules are found. `origin` is the digest,
     in hexadecimal, of the snapshot this one came from. `secret` are the fields that classes have
-    declared secret (see `persistent`), by ``module:qualname`` of the class.
+    declared secret (see `persistent`), by ``module:qualname`` of the class. `sequence` is the number
+    of the last record of the journal whose effect it holds; 0 for none.
     """
 
     format: int
@@ -53,6 +54,7 @@ class Passport:
     paths: tuple[str, ...] = ()
     origin: str | None = None
     secret: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict[str, tuple[str, ...]])
+    sequence: int = 0
 
     def fields(self) -> dict[str, Any]:
         """All fields in their order, in Python's own types as JSON has them."""

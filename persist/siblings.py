@@ -41,8 +41,8 @@ class UnsureError(PerdureError):
         )
 
 
-def times(paths: Sequence[Path]) -> dict[Path, str]:
-    """When each of `paths` was written. Raises `UnsureError` if one cannot be read."""
+def check(paths: Sequence[Path]) -> None:
+    """Raises `UnsureError` if one of `paths` cannot be read."""
     found: dict[Path, str] = {}
     broken: SnapshotError | None = None
     for path in paths:
@@ -52,7 +52,6 @@ def times(paths: Sequence[Path]) -> dict[Path, str]:
             broken = broken or error
     if broken is not None:
         raise UnsureError(broken, tuple(found.items()))
-    return found
 
 
 def written(path: Path) -> str:

@@ -26,7 +26,7 @@ from .trust import Signer
 
 __all__ = [
     "MissingSnapshotError", "Snapshot", "SnapshotError", "VerificationError",
-    "locate", "now", "put", "read", "write",
+    "locate", "now", "peek", "put", "read", "write",
 ]  # fmt: skip
 
 # Looked up now: the server that saves may have no access to the installation any more.
@@ -94,6 +94,7 @@ def write(
     origin: str | None = None,
     signer: Signer | None,
     syntax: str = "pickle",
+    sequence: int = 0,
     retire: Callable[[], object] | None = None,
 ) -> Passport:
     """Capture `root` and write it to `path`, mode 0600, whole and durable or not at all.
@@ -114,6 +115,7 @@ def write(
         paths=tuple(paths),
         origin=origin,
         secret=captured.secret,
+        sequence=sequence,
     )
     content = Content.of_stream(captured.stream)
     content.believe()
@@ -202,6 +204,25 @@ def read(path: Path) -> Snapshot:
         return form.decode(data)
     except FormatError as error:
         raise SnapshotError.of(path, error) from error
+
+
+def peek(path: Path) -> Passport:
+    """The passport of the snapshot at `path`; of a binary one nothing else is read or checked.
+
+    Raises `SnapshotError`.
+    """
+    from .formats import pickled
+
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if file.read(len(pickled.MAGIC)) == pickled.MAGIC:
+                file.seek(0)
+                return pickled.peek(file)
+    except FormatError as error:
+        raise SnapshotError.of(path, error) from error
+    except OSError:
+        pass
+    return read(path).passport
 
 
 def locate(path: Path) -> tuple[Graph, Mapping[int, int]]:

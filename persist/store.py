@@ -1,7 +1,8 @@
 """Where the state of one application lives on disk.
 
 web-shutdown.snap              the newest state
-web.generations/000001.snap    older ones, the greater number the newer
+web.generations/000001.snap    older ones and checkpoints, the greater number the newer
+web.journal/                   what happened since (see `journal`)
 web.lock                       held by the process that runs the application; has its number
 
 A state in XML is called ``web-shutdown.snap.xml``, and one in source ``web-shutdown.snap.py``; so
@@ -9,60 +10,32 @@ are generations. Such a file may also be an export that somebody has put beside 
 """
 
 import contextlib
-import fcntl
 import filecmp
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Final, Self
+from typing import Final, Self
 
 import attrs
 
-from . import files, siblings, snapshot
-from .errors import PerdureError
+from . import files, segment, siblings, snapshot
+from .disk import DISK
 from .formats.table import SUFFIXES
+from .lock import Lock, StoreError, way_out
+from .passport import Passport
 from .trust import Signer
 
 NEWEST: Final = "{}-shutdown.snap"
 GENERATIONS: Final = "{}.generations"
 GENERATION: Final = "{:06d}.snap"
+JOURNAL: Final = "{}.journal"
 LOCK: Final = "{}.lock"
 _NUMBERED: Final = re.compile(
     rf"([0-9]+)\.snap({'|'.join(map(re.escape, SUFFIXES.values()))})", re.ASCII
 )
 _LONGEST_NAME: Final = 100
-
-
-@attrs.define
-class StoreError(PerdureError):
-    """The folder for the state cannot be used. `reason` says why, and what to do."""
-
-    folder: Path
-    reason: str
-    exit_status: ClassVar[int] = os.EX_CANTCREAT
-
-    def __str__(self) -> str:
-        return f"the state folder {self.folder}: {self.reason}"
-
-
-@attrs.define
-class LockedError(PerdureError):
-    """Another process runs this application; `pid` is its number, if it could be read."""
-
-    application: str
-    path: Path
-    pid: int | None
-    exit_status: ClassVar[int] = os.EX_TEMPFAIL
-
-    def __str__(self) -> str:
-        process = "another process" if self.pid is None else f"process {self.pid}"
-        stop = "" if self.pid is None else f" (kill {self.pid})"
-        return (
-            f"{process} already runs {self.application} (it holds {self.path});"
-            f" stop it first{stop}, or use another --statedir"
-        )
 
 
 def _check_name(store: "FolderStore", attribute: object, name: str) -> None:
@@ -72,6 +45,19 @@ def _check_name(store: "FolderStore", attribute: object, name: str) -> None:
         raise StoreError(
             store.folder, f"the name {name[:20]}... is longer than {_LONGEST_NAME} bytes"
         )
+
+
+@attrs.frozen
+class State:
+    """A state in the store, and its passport."""
+
+    path: Path
+    passport: Passport
+
+    @property
+    def age(self) -> tuple[int, str]:
+        """What is greater for the newer of two."""
+        return self.passport.sequence, self.passport.written
 
 
 @attrs.define
@@ -85,7 +71,10 @@ class FolderStore:
     application: str = attrs.field(validator=_check_name)
     keep: int = 5
     syntax: str = "pickle"
-    _lock: int | None = attrs.field(default=None, init=False)
+    _lock: Lock = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._lock = Lock(self.folder / LOCK.format(self.application), self.application)
 
     @property
     def shutdown_path(self) -> Path:
@@ -95,39 +84,33 @@ class FolderStore:
     @property
     def lock_path(self) -> Path:
         """The file whose lock says that the application runs."""
-        return self.folder / LOCK.format(self.application)
+        return self._lock.path
 
     @property
     def generations_folder(self) -> Path:
         """Where older states are."""
         return self.folder / GENERATIONS.format(self.application)
 
+    @property
+    def journal_folder(self) -> Path:
+        """Where the journal is."""
+        return self.folder / JOURNAL.format(self.application)
+
     def lock(self) -> Self:
         """Take the lock; gives the store itself, whose block then ends with `unlock`.
 
-        The lock goes with the open file: a forked child has it too, and the system lets go of it
-        when the last of them is gone, however they end. Locking again, as after a fork, writes
-        this process's number. What a killed save has left is removed. Raises `LockedError`, or
+        See `Lock.take`. What a killed save has left is removed. Raises `LockedError`, or
         `StoreError` if the lock file cannot be made.
         """
-        if self._lock is None:
-            self._lock = self._take_lock()
-            self._remove_leftovers()
-        number = b"%d\n" % os.getpid()
-        try:
-            os.pwrite(self._lock, number, 0)
-            os.ftruncate(self._lock, len(number))
-        except OSError as error:
-            self.unlock()
-            raise files.write_error(self.lock_path, "write", error) from error
+        fresh = not self._lock.is_held
+        self._lock.take()
+        if fresh:
+            self.remove_leftovers()
         return self
 
     def unlock(self) -> None:
-        """Let go of the lock, if it is held. The file stays: removing it would let two in."""
-        if self._lock is not None:
-            os.ftruncate(self._lock, 0)
-            os.close(self._lock)
-            self._lock = None
+        """Let go of the lock, if it is held."""
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -153,9 +136,9 @@ class FolderStore:
                 files.replace(probe, b"")
                 os.unlink(probe)
             except files.WriteError as error:
-                raise StoreError(folder, _way_out(error.number)) from error
+                raise StoreError(folder, way_out(error.number)) from error
             except OSError as error:
-                raise StoreError(folder, _way_out(error.errno)) from error
+                raise StoreError(folder, way_out(error.errno)) from error
         for path in self._shutdown_files():
             with contextlib.suppress(FileNotFoundError):
                 if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
@@ -166,23 +149,14 @@ class FolderStore:
                         f" for a newer one; chown it to user {os.geteuid()}",
                     )
 
-    def newest(self) -> Path | None:
-        """The newest state, or None if there is none yet.
-
-        If there are several, in several syntaxes, it is the one that was written last. An export
-        has the time of its original: then it is the one in this store's own syntax, or else the
-        binary one. Raises `UnsureError` if one of several cannot be read.
-        """
+    def check_newest(self) -> None:
+        """Raises `UnsureError` if there are several newest states, and one cannot be read."""
         found = self._shutdown_files()
         if len(found) > 1:
-            times = siblings.times(found)
-            last = max(times.values())
-            # An export may be older than what a killed save had made a generation.
-            found = self._not_retired([path for path in found if times[path] == last])
-        return found[0] if found else None
+            siblings.check(found)
 
     def passed_over(self, newest: Path) -> list[Path]:
-        """What lies beside `newest` with another content, and was edited: nothing of it is taken.
+        """What lies beside the newest state with another content, and was edited: nothing of it is taken.
 
         That is an export of `newest`, or a file that was changed after `newest` was. It takes the
         time to read all of them, if there are any.
@@ -198,10 +172,77 @@ class FolderStore:
         """The older states, newest first."""
         return [path for _, path in sorted(self._numbered(), reverse=True)]
 
+    def states(self) -> list[State]:
+        """All states there are: first the one that holds most, and of equals the one written last.
+
+        Files of one time are in the order of this store's own syntax, binary, the others: an export
+        has the time of its original. Those that do not say what they are, are `unreadable`.
+        """
+        states = [found for found in self._found() if isinstance(found, State)]
+        return sorted(states, key=lambda state: state.age, reverse=True)
+
+    def unreadable(self) -> list[snapshot.SnapshotError]:
+        """What is wrong with those of which nothing can be told, not even their age."""
+        return [found for found in self._found() if isinstance(found, snapshot.SnapshotError)]
+
+    def _found(self) -> Iterator[State | snapshot.SnapshotError]:
+        newest = self._shutdown_files()
+        kept = self._not_retired(newest)
+        # An export may be older than what a killed save had made a generation.
+        retired = [path for path in newest if path not in kept]
+        for path in [*kept, *retired, *self.generations()]:
+            try:
+                found: State | snapshot.SnapshotError = State(path, snapshot.peek(path))
+            except snapshot.SnapshotError as error:
+                found = error
+            yield found
+
+    def draft(
+        self,
+        root: object,
+        *,
+        sequence: int,
+        paths: Sequence[str] = (),
+        origin: str | None = None,
+        signer: Signer | None,
+    ) -> Path:
+        """Write a checkpoint, which holds the effect of all records up to `sequence`.
+
+        It is whole and on the device, in binary whatever the syntax of the store, but counts for
+        nothing until `admit`. Raises as `save` does.
+        """
+        self._make_generations_folder()
+        path = self.generations_folder / files.temporary_name("checkpoint")
+        snapshot.write(
+            path,
+            root,
+            application=self.application,
+            holds="state",
+            paths=paths,
+            origin=origin,
+            signer=signer,
+            sequence=sequence,
+        )
+        return path
+
+    def admit(self, draft: Path) -> Path:
+        """Make `draft` a generation, durably; gives its path. Raises `WriteError`.
+
+        Nothing is pruned: `prune` does that.
+        """
+        path = self._next_generation("")
+        try:
+            os.rename(draft, path)
+            files.flush_folder(path.parent)
+        except OSError as error:
+            raise files.write_error(path, "renaming", error) from error
+        return path
+
     def save(
         self,
         root: object,
         *,
+        sequence: int = 0,
         paths: Sequence[str] = (),
         origin: str | None = None,
         signer: Signer | None,
@@ -225,6 +266,7 @@ class FolderStore:
             origin=origin,
             signer=signer,
             syntax=self.syntax,
+            sequence=sequence,
             retire=lambda: self._copy_to_generations(left),
         )
         for path in self._shutdown_files()[1:]:
@@ -232,7 +274,7 @@ class FolderStore:
                 # One that stays is known by the copy among the generations.
                 with contextlib.suppress(OSError):
                     os.unlink(path)
-        self._prune()
+        self.prune()
         return self.shutdown_path
 
     def _shutdown_path(self, syntax: str) -> Path:
@@ -245,6 +287,8 @@ class FolderStore:
 
     def _not_retired(self, found: list[Path]) -> list[Path]:
         """`found` without what a killed save had made a generation and would have removed."""
+        if len(found) < 2:
+            return found
         older = self.generations()
         for is_same in (os.path.samefile, _has_content_of):
             left = [path for path in found if not any(is_same(path, other) for other in older)]
@@ -252,29 +296,8 @@ class FolderStore:
                 return left
         return found
 
-    def _take_lock(self) -> int:
-        path = self.lock_path
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise StoreError(self.folder, f"{path.name}: {_way_out(error.errno)}") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            text = os.pread(handle, 32, 0).strip()
-            raise LockedError(
-                self.application, path, int(text) if text.isdigit() else None
-            ) from error
-        except OSError as error:
-            raise StoreError(self.folder, f"{path.name}: {_way_out(error.errno)}") from error
-        else:
-            handle, kept = -1, handle
-            return kept
-        finally:
-            if handle >= 0:
-                os.close(handle)
-
-    def _remove_leftovers(self) -> None:
+    def remove_leftovers(self) -> None:
+        """Remove drafts, and what a killed save has left. No save may be going on."""
         ours = {self._shutdown_path(syntax).name for syntax in SUFFIXES}
         for folder in (self.folder, self.generations_folder):
             # What cannot be removed costs room, and nothing else.
@@ -317,33 +340,35 @@ class FolderStore:
             files.replace(target, content)
 
     def _next_generation(self, suffix: str) -> Path:
+        self._make_generations_folder()
+        last = max((number for number, _ in self._numbered()), default=0)
+        return self.generations_folder / (GENERATION.format(last + 1) + suffix)
+
+    def _make_generations_folder(self) -> None:
         folder = self.generations_folder
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise files.write_error(folder, "creation", error) from error
-        last = max((number for number, _ in self._numbered()), default=0)
-        return folder / (GENERATION.format(last + 1) + suffix)
 
     def _numbered(self) -> list[tuple[int, Path]]:
         found: list[tuple[int, Path]] = []
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for path in self.generations_folder.iterdir():
                 if match := _NUMBERED.fullmatch(path.name):
                     found.append((int(match[1]), path))
         return found
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
+        """Remove the generations beyond those to be kept, and the records that only they need."""
+        # One file too many harms nobody, and what was saved is saved.
         for path in self.generations()[self.keep :]:
-            # One too many harms nobody, and the save itself is done.
             with contextlib.suppress(OSError):
                 os.unlink(path)
+        with contextlib.suppress(OSError, snapshot.SnapshotError):
+            oldest = min(state.passport.sequence for state in self.states())
+            segment.prune(DISK, self.journal_folder, oldest)
 
 
 def _has_content_of(path: Path, other: Path) -> bool:
     return filecmp.cmp(path, other, shallow=False)
-
-
-def _way_out(number: int | None) -> str:
-    text = os.strerror(number or 0)
-    return f"{text}; make it writable for user {os.geteuid()}, or name another with --statedir"

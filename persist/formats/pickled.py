@@ -18,7 +18,7 @@ signed has zeros for key and signature. Nothing follows the signature.
 
 import hashlib
 from collections.abc import Iterator
-from typing import Final
+from typing import BinaryIO, Final
 
 from ..content import Content, Snapshot
 from ..passport import FORMAT as NUMBER
@@ -60,19 +60,31 @@ def decode(data: bytes) -> Snapshot:
     signer_key = None if trailer[32:] == _UNSIGNED else key
     if signer_key is not None and not verify(key, digest, signature):
         raise _damage("its signature does not match", len(body) + 64)
-    start = len(_MAGIC_LINE)
-    line, place = _line(data, start)
-    try:
-        passport = Passport.from_line(line)
-    except PassportError as error:
-        raise FormatError(f"its passport is wrong: {error}; write it anew", offset=start) from error
-    start = place
+    passport, start = _passport(data)
     line, place = _line(data, start)
     stream = _unpacked(line, start, body[place:])
     return Snapshot(passport, Content.of_stream(stream), digest, signer_key, FORMAT.name)
 
 
+def peek(file: BinaryIO) -> Passport:
+    """The passport of the file, whose content is neither read nor checked. Raises FormatError."""
+    head = file.readline(_LONGEST_LINE)
+    if head != _MAGIC_LINE:
+        raise FormatError(_other_magic(head))
+    return _passport(head + file.readline(_LONGEST_LINE) + bytes(_TRAILER))[0]
+
+
 FORMAT: Final = Format("pickle", "", (MAGIC,), encode, decode)
+
+
+def _passport(data: bytes) -> tuple[Passport, int]:
+    """The passport, and where the line after it begins."""
+    start = len(_MAGIC_LINE)
+    line, place = _line(data, start)
+    try:
+        return Passport.from_line(line), place
+    except PassportError as error:
+        raise FormatError(f"its passport is wrong: {error}; write it anew", offset=start) from error
 
 
 def _damage(what: str, offset: int | None = None) -> FormatError:

@@ -17,26 +17,23 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from perdure.persist import snapshot
 from perdure.persist.capture import CaptureError
 from perdure.persist.files import WriteError, temporary_name
-from perdure.persist.restore import restore
-from perdure.persist.store import FolderStore, LockedError, StoreError
-from perdure.persist.trust import Policy, Signer
+from perdure.persist.lock import LockedError, StoreError
+from perdure.persist.store import FolderStore
+from perdure.persist.trust import Signer
+
+from .states import content, newest_of
 
 EX_CANTCREAT = 73
 EX_TEMPFAIL = 75
 
 
-def content(path: Path | None) -> Any:
-    assert path is not None
-    return restore(snapshot.read(path).stream, Policy.only())
-
-
 def test_the_newest_state_is_found_and_older_ones_are_kept(folder: Path, signer: Signer) -> None:
     kept = FolderStore(folder, "web", keep=2)
-    assert kept.newest() is None
+    assert newest_of(kept) is None
     assert kept.generations() == []
     for number in range(1, 6):
         path = kept.save({"number": number}, paths=["/srv"], origin="ab", signer=signer)
-        assert path == kept.newest() == folder / "web-shutdown.snap"
+        assert path == newest_of(kept) == folder / "web-shutdown.snap"
         assert content(path) == {"number": number}
     assert [content(path)["number"] for path in kept.generations()] == [4, 3]
     assert [path.name for path in kept.generations()] == ["000004.snap", "000003.snap"]
@@ -50,7 +47,7 @@ def test_two_applications_share_a_folder(folder: Path, signer: Signer) -> None:
     with web.lock(), mail.lock():
         web.save(1, signer=signer)
         mail.save(2, signer=signer)
-        assert (content(web.newest()), content(mail.newest())) == (1, 2)
+        assert (content(newest_of(web)), content(newest_of(mail))) == (1, 2)
 
 
 def test_a_save_that_fails_changes_nothing(
@@ -69,7 +66,7 @@ def test_a_save_that_fails_changes_nothing(
             kept.save(3, signer=signer)
     with pytest.raises(CaptureError):
         kept.save(lambda: None, signer=signer)
-    assert content(kept.newest()) == 2
+    assert content(newest_of(kept)) == 2
     assert [content(path) for path in kept.generations()] == [1]
 
 
@@ -198,7 +195,7 @@ def test_what_a_killed_save_has_left_is_removed_and_nothing_else(
     kept.lock().unlock()
     assert not any(path.exists() for path in mine)
     assert all(path.exists() for path in others)
-    assert content(kept.newest()) == 2
+    assert content(newest_of(kept)) == 2
 
 
 # Whether it may be written at all.
@@ -228,7 +225,8 @@ def test_a_folder_that_is_missing_or_a_file_does_not_pass(folder: Path) -> None:
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from perdure.persist.store import FolderStore, StoreError
+from perdure.persist.lock import StoreError
+from perdure.persist.store import FolderStore
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
     FolderStore(Path(sys.argv[1]), "web").check_writable()
@@ -303,13 +301,13 @@ def test_a_save_killed_at_any_step_loses_no_state(
     step, finished, seen, before = 0, False, set[Any](), 4
     while not finished:
         step += 1
-        assert content(kept.newest()) == before
+        assert content(newest_of(kept)) == before
         command = [sys.executable, "-c", SAVER]
         done = subprocess.run([*command, folder, key, syntax, str(step)], check=False)
         finished = done.returncode == 0
         assert finished or done.returncode == -signal.SIGKILL
-        found = content(kept.newest())
-        assert found == content(FolderStore(folder, "web", syntax=syntax).newest())
+        found = content(newest_of(kept))
+        assert found == content(newest_of(FolderStore(folder, "web", syntax=syntax)))
         assert found in (before, "new")
         seen.add(found)
         states = [content(path) for path in kept.generations()]
@@ -343,7 +341,7 @@ class States(RuleBasedStateMachine):
 
     @invariant()
     def all_are_there(self) -> None:
-        path = self.kept.newest()
+        path = newest_of(self.kept)
         assert (None if path is None else content(path)) == self.newest
         states = [content(generation) for generation in self.kept.generations()]
         assert states == self.older[:-4:-1]

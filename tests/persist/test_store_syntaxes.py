@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
@@ -10,15 +9,11 @@ import pytest
 from perdure.persist import snapshot
 from perdure.persist.files import temporary_name
 from perdure.persist.formats import table
-from perdure.persist.restore import restore
 from perdure.persist.siblings import UnsureError
 from perdure.persist.store import FolderStore
-from perdure.persist.trust import Policy, Signer
+from perdure.persist.trust import Signer
 
-
-def content(path: Path | None) -> Any:
-    assert path is not None
-    return restore(snapshot.read(path).stream, Policy.only())
+from .states import content, newest_of
 
 
 def written_at(path: Path, time: str, root: object, signer: Signer) -> None:
@@ -37,7 +32,7 @@ def test_a_state_is_saved_in_the_syntax_of_the_store_and_others_become_generatio
     for number, syntax in enumerate(["pickle", "xml", "xml", "source", "pickle"]):
         kept.syntax = syntax
         path = kept.save(number, signer=signer)
-        assert path == kept.newest()
+        assert path == newest_of(kept)
         assert snapshot.read(path).syntax == syntax
     assert [path.name for path in kept.generations()] == [
         "000004.snap.py",
@@ -65,10 +60,10 @@ def test_of_several_states_the_one_written_last_is_the_newest(
     written_at(folder / "web-shutdown.snap", "10:00:00", 1, signer)
     written_at(folder / "web-shutdown.snap.xml", "10:00:02", 2, signer)
     written_at(folder / "web-shutdown.snap.py", "10:00:01", 3, signer)
-    assert content(kept.newest()) == 2
+    assert content(newest_of(kept)) == 2
     kept.save(4, signer=signer)
     assert [content(path) for path in kept.generations()] == [2, 3, 1]
-    assert content(kept.newest()) == 4
+    assert content(newest_of(kept)) == 4
 
 
 @pytest.mark.parametrize(
@@ -81,9 +76,9 @@ def test_an_export_of_the_newest_state_counts_for_who_runs_that_syntax(
     kept = FolderStore(folder, "web", syntax=syntax)
     written_at(folder / "web-shutdown.snap", "10:00:00", 1, signer)
     written_at(folder / "web-shutdown.snap.xml", "10:00:00", 1, signer)
-    assert kept.newest() == folder / f"web-shutdown{newest}"
+    assert newest_of(kept) == folder / f"web-shutdown{newest}"
     kept.save(2, signer=signer)
-    assert content(kept.newest()) == 2
+    assert content(newest_of(kept)) == 2
     # The other has the content of that generation, so it stays where it is.
     assert [content(path) for path in kept.generations()] == [1]
     assert len(list(folder.glob("web-shutdown.snap*"))) == 2
@@ -98,7 +93,7 @@ def test_exports_stay_and_use_up_no_generations(folder: Path, signer: Signer) ->
     for number in range(1, 6):
         kept.save(number, signer=signer)
         written_at(newest, f"10:00:0{number}", number, signer)
-        assert kept.newest() == newest
+        assert newest_of(kept) == newest
         assert kept.passed_over(newest) == []
         assert export.read_bytes() == before
     assert [content(path) for path in kept.generations()] == [4, 3, 2]
@@ -114,11 +109,11 @@ def test_an_old_export_that_is_edited_is_told_and_never_taken(folder: Path, sign
     export.write_text(export.read_text().replace('value="1"', 'value="3"'))
     later = newest.stat().st_mtime_ns + 1
     os.utime(export, ns=(later, later))
-    assert kept.newest() == newest
+    assert newest_of(kept) == newest
     assert kept.passed_over(newest) == [export]
     kept.save(4, signer=signer)
     assert sorted(content(path) for path in kept.generations()) in ([1, 2], [1, 2, 3])
-    assert content(kept.newest()) == 4
+    assert content(newest_of(kept)) == 4
 
 
 def test_an_old_export_is_not_taken_for_the_state_after_a_save_was_killed(
@@ -130,7 +125,7 @@ def test_an_old_export_is_not_taken_for_the_state_after_a_save_was_killed(
     written_at(newest, "10:00:01", 2, signer)
     kept.generations_folder.mkdir()
     os.link(newest, kept.generations_folder / "000001.snap")
-    assert kept.newest() == newest
+    assert newest_of(kept) == newest
 
 
 def test_an_export_from_the_future_becomes_a_generation(folder: Path, signer: Signer) -> None:
@@ -141,9 +136,9 @@ def test_an_export_from_the_future_becomes_a_generation(folder: Path, signer: Si
         found = snapshot.read(path)
         passport = attrs.evolve(found.passport, written="2999-01-01T00:00:00Z")
         snapshot.put(path, passport, found.content, table.by_name(found.syntax), signer)
-    kept.save(2, signer=signer)
+    kept.save(2, sequence=1, signer=signer)
     assert [content(path) for path in kept.generations()] == [1, 1]
-    assert content(kept.newest()) == 2
+    assert content(newest_of(kept)) == 2
 
 
 def test_a_state_beside_the_newest_is_told_if_it_has_another_content(
@@ -155,10 +150,10 @@ def test_a_state_beside_the_newest_is_told_if_it_has_another_content(
     assert kept.passed_over(newest) == []
     export = folder / "web-shutdown.snap.xml"
     written_at(export, "10:00:00", {"a": [1, 2]}, signer)
-    assert kept.newest() == newest
+    assert newest_of(kept) == newest
     assert kept.passed_over(newest) == []
     export.write_text(export.read_text().replace('value="2"', 'value="3"'))
-    assert kept.newest() == newest
+    assert newest_of(kept) == newest
     assert kept.passed_over(newest) == [export]
     kept.save({"a": [1, 4]}, signer=signer)
     assert kept.passed_over(newest) == []
@@ -172,7 +167,7 @@ def test_one_of_several_states_that_cannot_be_read_is_told_and_never_lost(
     broken = folder / "web-shutdown.snap.xml"
     broken.write_text('<?xml version="1.0"?>\n<snap')
     with pytest.raises(UnsureError) as caught:
-        kept.newest()
+        newest_of(kept)
     assert caught.value.broken.path == broken
     time = snapshot.read(kept.shutdown_path).passport.written
     sound = f"web-shutdown.snap (written {time}) beside it is sound"
@@ -180,7 +175,7 @@ def test_one_of_several_states_that_cannot_be_read_is_told_and_never_lost(
     assert sound in str(caught.value)
     assert "mend it, or move it away" in str(caught.value)
     kept.save(2, signer=signer)
-    assert content(kept.newest()) == 2
+    assert content(newest_of(kept)) == 2
     assert [path.name for path in kept.generations()] == ["000002.snap", "000001.snap.xml"]
 
 

@@ -1,0 +1,124 @@
+"""The lock by which an application is run by one process at a time."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+import attrs
+
+from . import files
+from .errors import PerdureError
+
+
+@attrs.define
+class StoreError(PerdureError):
+    """The folder for the state cannot be used. `reason` says why, and what to do."""
+
+    folder: Path
+    reason: str
+    exit_status: ClassVar[int] = os.EX_CANTCREAT
+
+    def __str__(self) -> str:
+        return f"the state folder {self.folder}: {self.reason}"
+
+
+@attrs.define
+class LockedError(PerdureError):
+    """Another process runs this application; `pid` is its number, if it could be read."""
+
+    application: str
+    path: Path
+    pid: int | None
+    exit_status: ClassVar[int] = os.EX_TEMPFAIL
+
+    def __str__(self) -> str:
+        process = "another process" if self.pid is None else f"process {self.pid}"
+        stop = "" if self.pid is None else f" (kill {self.pid})"
+        return (
+            f"{process} already runs {self.application} (it holds {self.path});"
+            f" stop it first{stop}, or use another --statedir"
+        )
+
+
+@attrs.define
+class Lock:
+    """The lock file at `path`; holds the number of the process that has the lock.
+
+    The lock goes with the open file: a forked child has it too, and the system lets go of it
+    when the last of them is gone, however they end.
+    """
+
+    path: Path
+    application: str
+    _handle: int | None = attrs.field(default=None, init=False)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._handle is not None
+
+    def take(self) -> Self:
+        """Take the lock; gives the lock itself, whose block then ends with `release`.
+
+        Again, as after a fork, it writes this process's number. Raises `LockedError`, or
+        `StoreError` if the file cannot be made.
+        """
+        if self._handle is None:
+            self._handle = self._open()
+        number = b"%d\n" % os.getpid()
+        try:
+            os.pwrite(self._handle, number, 0)
+            os.ftruncate(self._handle, len(number))
+        except OSError as error:
+            self.release()
+            raise files.write_error(self.path, "write", error) from error
+        return self
+
+    def release(self) -> None:
+        """Let go of it, if it is held. The file stays: removing it would let two in."""
+        if self._handle is not None:
+            os.ftruncate(self._handle, 0)
+            os.close(self._handle)
+            self._handle = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _open(self) -> int:
+        folder = self.path.parent
+        try:
+            handle = os.open(
+                self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            )
+        except OSError as error:
+            raise StoreError(folder, f"{self.path.name}: {way_out(error.errno)}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            text = os.pread(handle, 32, 0).strip()
+            pid = int(text) if text.isdigit() else None
+            raise LockedError(self.application, self.path, pid) from error
+        except OSError as error:
+            raise StoreError(folder, f"{self.path.name}: {way_out(error.errno)}") from error
+        else:
+            handle, kept = -1, handle
+            return kept
+        finally:
+            if handle >= 0:
+                os.close(handle)
+
+
+def way_out(number: int | None) -> str:
+    """What to do about the operating system's error `number` in a state folder."""
+    text = os.strerror(number or 0)
+    return f"{text}; make it writable for user {os.geteuid()}, or name another with --statedir"
