@@ -1,13 +1,22 @@
 """An application: the root of everything that is saved and resumed."""
 
+import asyncio
 import os
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar, Final, ParamSpec, TypeVar
 
 import attrs
 
 from ..persist.errors import PerdureError
+from ..persist.persistent import persistent
 from .collection import ServiceCollection
+from .ledger import Ledger
 from .registry import Registry
+from .turns import Turn, UnsafeError, taking
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @attrs.define(str=False)
@@ -67,6 +76,7 @@ class ProcessSettings:
     umask: int | None = attrs.field(default=None, validator=_check_umask)
 
 
+@persistent(transient=("ledger", "_thread"))
 @attrs.define(eq=False)
 class Application:
     """A tree of services, a registry of components, and the process they want.
@@ -80,3 +90,41 @@ class Application:
     registry: Registry = attrs.field(factory=Registry, kw_only=True)
     process: ProcessSettings = attrs.field(factory=ProcessSettings, kw_only=True)
     paths: list[str] = attrs.field(factory=list[str], kw_only=True)
+    _thread: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
+    ledger: Ledger | None = attrs.field(default=None, init=False)
+    """What makes changes durable while it runs; None when they are saved at the end only."""
+
+    @contextmanager
+    def turn(self) -> Generator[Turn]:
+        """One unit of work: components got within the block are made durable at its end.
+
+        Whoever tells somebody of a change, and must not tell of what could be lost, awaits
+        `Turn.durable` first. Where nothing is made durable but at the end of the run, that
+        returns at once. Raises `UnsafeError` at the end of the block if nothing can be saved.
+        """
+        turn = Turn(self.ledger)
+        turn.begin()
+        with taking(turn):
+            try:
+                yield turn
+            except BaseException:
+                # What was changed before it failed is changed; the failure is what is told.
+                with suppress(UnsafeError):
+                    turn.end()
+                raise
+            turn.end()
+
+    @property
+    def between_threads(self) -> asyncio.Lock:
+        """Whoever has this knows that no code of `in_thread` is running."""
+        return self._thread
+
+    async def in_thread(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """What `function` returns, called in a thread, as a part of the present turn.
+
+        One at a time: code in two threads that changes the same components would leave them torn.
+        The event loop goes on meanwhile: components that are changed in a thread should not be
+        changed by what does not use one.
+        """
+        async with self._thread:
+            return await asyncio.to_thread(function, *args, **kwargs)

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 import attrs
@@ -38,6 +38,8 @@ class Lifecycle:
     everything runs; `save` writes the running state, before any service is stopped, because a
     service that was stopped may have let go of what it would resume with.
 
+    `rest`, if there is one, is awaited together with the services' coming to rest.
+
     `patience` is how many seconds work in progress may take to finish after a stop was asked for.
     """
 
@@ -46,6 +48,7 @@ class Lifecycle:
     ready: Callable[[], None]
     save: Callable[[], None]
     patience: float = 30.0
+    rest: Callable[[], Awaitable[object]] | None = None
     _starting: asyncio.Task[None] | None = attrs.field(init=False, default=None)
     _asked: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _forced: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
@@ -107,7 +110,7 @@ class Lifecycle:
 
     async def _quiesce(self) -> None:
         """Stop accepting work, and wait for what there is: until the deadline, or until forced."""
-        quiet = asyncio.create_task(self.application.services.quiesce())
+        quiet = asyncio.create_task(self._come_to_rest())
         forced = asyncio.create_task(self._forced.wait())
         either = functools.partial(
             asyncio.wait, {quiet, forced}, return_when=asyncio.FIRST_COMPLETED
@@ -128,3 +131,10 @@ class Lifecycle:
         for outcome in await asyncio.gather(quiet, forced, return_exceptions=True):
             if isinstance(outcome, Exception):
                 _log.error("while coming to rest: %s", outcome)
+
+    async def _come_to_rest(self) -> None:
+        services = self.application.services.quiesce()
+        if self.rest is None:
+            await services
+        else:
+            await asyncio.gather(services, self.rest())

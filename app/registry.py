@@ -6,7 +6,9 @@ from typing import Any, TypeVar, cast, overload
 import attrs
 
 from ..persist.errors import PerdureError
+from .alarms import Alarms
 from .naming import check_callable, class_name
+from .turns import touch
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -70,6 +72,7 @@ class Registry:
         key = _key(class_name(cls), name)
         if component is None:
             raise ComponentError(key, "None is not a component; use remove_component")
+        touch(self, key)
         self._components[key] = component
 
     def remove_component(self, cls: type[T], *, name: str | None = None) -> T:
@@ -77,7 +80,13 @@ class Registry:
         key = _key(class_name(cls), name)
         if key not in self._components:
             raise ComponentError(key, "there is none to remove")
+        touch(self, key)
         return cast("T", self._components.pop(key))
+
+    @property
+    def alarms(self) -> Alarms:
+        """The calls to come, a component like others."""
+        return self.get_component(Alarms, default=Alarms)
 
     def set_adapter(self, source: type[S], target: type[T], factory: Callable[[S], T]) -> None:
         """Make components of `target` from those of `source` when they are asked for.
@@ -110,12 +119,17 @@ class Registry:
         else:
             self._components[key] = component
 
+    @property
+    def components(self) -> dict[str, object]:
+        """The components by their keys, to be changed by those only who keep them."""
+        return self._components
+
     def items(self) -> Iterable[tuple[str, object]]:
         """The keys and components, oldest first."""
-        return tuple(self._components.items())
+        return self._all()
 
     def __iter__(self) -> Iterator[object]:
-        return iter(tuple(self._components.values()))
+        return iter([component for _, component in self._all()])
 
     def __len__(self) -> int:
         return len(self._components)
@@ -134,8 +148,14 @@ class Registry:
             for source, factory in factories.items():
                 yield f".adapters[{source} -> {target}]", factory
 
+    def _all(self) -> Iterable[tuple[str, object]]:
+        for key in self._components:
+            touch(self, key)
+        return tuple(self._components.items())
+
     def _find(self, target: str, name: str | None, tried: set[str]) -> object | None:
         key = _key(target, name)
+        touch(self, key)
         component = self._components.get(key)
         if component is not None or target in tried:
             return component

@@ -207,14 +207,24 @@ class Service(_Unsaved):
 
         Raises `ServiceTreeError` outside of a run: what is built or restored belongs to nobody yet.
         """
-        service: Service = self
-        while service.parent is not None:
-            service = service.parent
-        if service._live.application is None:
+        found = self._root._live.application
+        if found is None:
             raise ServiceTreeError(
                 self.path, "it is not part of a running application", "run it with rundaemon"
             )
-        return service._live.application
+        return found
+
+    @property
+    def is_of_application(self) -> bool:
+        """Whether there is an `application` now."""
+        return self._root._live.application is not None
+
+    @property
+    def _root(self) -> "Service":
+        service: Service = self
+        while service.parent is not None:
+            service = service.parent
+        return service
 
     @property
     def path(self) -> str:

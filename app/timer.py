@@ -5,6 +5,7 @@ import inspect
 import logging
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from ..persist.persistent import persistent
 from .naming import check_callable
@@ -70,11 +71,16 @@ class Timer(Service):
 
     async def _call(self) -> None:
         try:
-            result = self.call(*self.args)
-            if inspect.isawaitable(result):
-                await self._finish(result)
+            with self._turn():
+                result = self.call(*self.args)
+                if inspect.isawaitable(result):
+                    await self._finish(result)
         except Exception:
             log.exception("%s: the call failed; the next one comes as planned", self.path)
+
+    def _turn(self) -> AbstractContextManager[object]:
+        # Started by hand, as a part of no application, it has nobody who would save anything.
+        return self.application.turn() if self.is_of_application else nullcontext()
 
     async def _finish(self, result: Awaitable[object]) -> None:
         """Await a call to its end, also while this task is being cancelled; then be cancelled."""

@@ -77,6 +77,30 @@ SHARED = [
         ["--no-save"], is_flag=True, default=False, help="Do not write the state at the end."
     ),
     click.Option(
+        ["--durability"],
+        type=click.Choice(["durable", "relaxed", "checkpoint"]),
+        default="durable",
+        show_default=True,
+        help="What a reply that a client has got can rely on. durable: what it tells of survives a "
+        "loss of power; relaxed: it survives the end of the process however it comes; "
+        "checkpoint: it is saved at the next checkpoint.",
+    ),
+    click.Option(
+        ["--checkpoint-every"],
+        type=click.FloatRange(min=0.01),
+        default=15.0,
+        show_default=True,
+        metavar="MINUTES",
+        help="Save all of the state that often, if it changed, while it runs; also on SIGUSR1.",
+    ),
+    click.Option(
+        ["--keep"],
+        type=click.IntRange(min=1),
+        default=5,
+        show_default=True,
+        help="How many older states to keep.",
+    ),
+    click.Option(
         ["--trust"],
         multiple=True,
         metavar="MODULE",

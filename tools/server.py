@@ -14,12 +14,15 @@ import attrs
 
 from ..app import privileges
 from ..app.application import Application
+from ..app.keeper import Durability, Keeper, Pace
 from ..app.lifecycle import Lifecycle
 from ..app.loader import Loaded, Loader
 from ..app.logfile import rotate_all
 from ..app.privileges import Identity
-from ..app.state import Beginning, begin, keep
-from ..persist.store import GENERATIONS, FolderStore, LockedError
+from ..app.recovery import begin
+from ..app.state import Keeping
+from ..persist.lock import LockedError
+from ..persist.store import GENERATIONS, FolderStore
 from ..persist.trust import Signer
 from . import building, logs, root
 from .command import Choice, report, sentence
@@ -54,6 +57,9 @@ class Server:
     chroot: Path | None
     fresh: bool
     no_save: bool
+    durability: Durability
+    checkpoint_every: float
+    keep: int
     trust: Sequence[str]
     pythonpath: Sequence[Path]
     debug: bool
@@ -79,7 +85,7 @@ class Server:
         if built and not built.own:
             notices.append(f"{built.path} is not this user's work; it may do what --trust allows")
             _log.warning("%s", notices[-1])
-        store = FolderStore(self._state_folder(application.name), application.name)
+        store = FolderStore(self._state_folder(application.name), application.name, keep=self.keep)
         if built:
             store.syntax = built.syntax
         identity = privileges.resolve(process)
@@ -127,39 +133,60 @@ class Server:
         supervisor: Supervisor,
         notices: list[str],
     ) -> int:
-        beginning: Beginning | None = None
+        keeper: Keeper | None = None
 
         def settle() -> None:
-            nonlocal beginning
+            nonlocal keeper
             privileges.drop(identity)
             store.check_writable()
             beginning = begin(application, built, store, loader, fresh=self.fresh)
             _log.info("%s %s", application.name, beginning.sentence)
-            for path in beginning.passed_over:
-                notices.append(
-                    f"{path} has another state, which is not taken; to run it: -f {path}"
-                )
-                _log.warning("%s", notices[-1])
+            for warning in beginning.warnings:
+                notices.append(warning)
+                _log.warning("%s", warning)
+            keeper = Keeper(
+                Keeping(beginning, store, loader),
+                durability=None if self.no_save else self.durability,
+                pace=Pace(seconds=60 * self.checkpoint_every),
+            )
+            keeper.open()
 
         def ready() -> None:
             line = f"{application.name} runs as process {os.getpid()}"
             if where := ", ".join(building.addresses(application.services)):
                 line = f"{line} at {where}"
             _log.info("%s", line)
+            if keeper:
+                keeper.start()
             if not self._on_terminal:
                 announce(os.EX_OK, line, notices)
             supervisor.tell("READY=1", f"MAINPID={os.getpid()}")
 
         def save() -> None:
-            if beginning and not self.no_save:
-                path = keep(beginning, store, loader)
-                _log.info("%s is saved in %s", application.name, path)
+            if keeper and not self.no_save:
+                _log.info("%s is saved in %s", application.name, keeper.save())
 
-        lifecycle = Lifecycle(application, settle, ready, save)
+        async def run() -> None:
+            def want_checkpoint() -> None:
+                if keeper:
+                    keeper.want_checkpoint()
+
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, want_checkpoint)
+            try:
+                await _supervised(lifecycle, supervisor)
+            finally:
+                if keeper:
+                    await keeper.close()
+
+        async def rest() -> None:
+            if keeper:
+                await keeper.quiesce()
+
+        lifecycle = Lifecycle(application, settle, ready, save, rest=rest)
         failure: Exception | None = None
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             try:
-                runner.run(_supervised(lifecycle, supervisor))
+                runner.run(run())
             except Exception as error:  # noqa: BLE001 raised again when the loop is gone
                 failure = error
                 if not self._on_terminal:

@@ -32,6 +32,7 @@ class FileReply(Resource):
     """
 
     is_leaf = True
+    tells_state = False
 
     def __init__(
         self,

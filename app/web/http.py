@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from email.utils import formatdate
 from typing import Final, cast
 
+from ..ledger import Ledger
 from ..registry import Registry
 from .accesslog import AccessLog, escaped
 from .channel import HTTPChannel
@@ -31,11 +32,18 @@ class HTTPServer:
     """
 
     def __init__(
-        self, site: Site, registry: Registry, loop: asyncio.AbstractEventLoop | None = None
+        self,
+        site: Site,
+        registry: Registry,
+        loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        ledger: Ledger | None = None,
     ) -> None:
         self.loop = loop or asyncio.get_running_loop()
         self.site = site
         self.registry = registry
+        self.ledger = ledger
+        """What makes changes durable before replies tell of them; None if nothing does."""
         self.limits = site.limits
         self.log = AccessLog(site.log, self.loop) if site.log is not None else None
         self.connections: set[HTTPChannel] = set()

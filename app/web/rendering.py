@@ -5,12 +5,15 @@ a stream, a large file) is one task, which ends when the client goes.
 """
 
 import asyncio
+import contextlib
 import logging
 import traceback
 from collections.abc import AsyncIterable, Awaitable
 from typing import Final, cast
 
 from ...persist.errors import PerdureError
+from ..ledger import Ledger
+from ..turns import Turn, UnsafeError, current
 from .errors import HTTPError, error_page
 from .filebody import FileBody
 from .output import BUSY, SENDING, Output
@@ -25,6 +28,9 @@ _TEXT: Final = (
 _BYTES: Final = (
     f"HTTP/1.1 200 OK\r\nContent-Type: {type_of_bytes}\r\nContent-Length: ".encode() + b"%d\r\n"
 )
+
+_WHOLE: Final = frozenset((str, bytes, PreparedResponse))
+_NOT_NOW: Final = "Nothing can be saved at the moment, so nothing was done. Please try again soon."
 
 _report = logging.getLogger("perdure.web")
 
@@ -42,15 +48,87 @@ class Rendering(Output):
         """Answers `request`, or starts the task that will."""
         self._request = request
         self._phase = BUSY
+        ledger = self._server.ledger
+        if ledger is None:
+            self._answer(request)
+            return
+        request.turn = turn = Turn(ledger)
+        token = current.set(turn)
+        try:
+            self._answer(request)
+        finally:
+            current.reset(token)
+
+    def _answer(self, request: Request) -> None:
         resource: Resource | None = None
         try:
             resource = resource_for(self._server.site.resource, request)
+            if request.turn is not None and resource.tells_state:
+                request.turn.touch_held(resource)
             self._deliver(request, resource, resource.render(request))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - users' code raises anything
             self._fail(request, resource, error)
 
     def _deliver(self, request: Request, resource: Resource | None, rendered: Rendered) -> None:
-        """Sends what was rendered, or starts what will; raises if that cannot be."""
+        """Sends what was rendered, or starts what will; raises if that cannot be.
+
+        It is held as long as what it may tell of could still be lost.
+        """
+        turn, ledger = request.turn, self._server.ledger
+        if turn is None or ledger is None:
+            self._send(request, resource, rendered)
+        elif type(rendered) not in _WHOLE and _comes_later(rendered):
+            turn.begin()
+            self._send(request, resource, rendered)
+        elif not turn.touched and (
+            ledger.is_settled() or (resource is not None and not resource.tells_state)
+        ):
+            turn.touched = ledger.roaming
+            self._send(request, resource, rendered)
+        else:
+            self._hold(request, turn, ledger, resource, rendered)
+
+    def _hold(
+        self,
+        request: Request,
+        turn: Turn,
+        ledger: Ledger,
+        resource: Resource | None,
+        rendered: Rendered,
+    ) -> None:
+        """Sends what was rendered once all that was changed before it is durable."""
+
+        def release(failure: UnsafeError | None) -> None:
+            if self._request is request:
+                self._release(
+                    request, resource, rendered if failure is None else _refusal(rendered)
+                )
+            else:
+                _discard(rendered)
+
+        if ledger.gather(turn, release):
+            turn.touched = ledger.roaming
+            return
+        try:
+            sequence = turn.commit()
+        except UnsafeError:
+            rendered, sequence = _refusal(rendered), 0
+        if self._task is None:
+            turn.touched = ledger.roaming
+        if ledger.has_reached(sequence):
+            self._send(request, resource, rendered)
+        else:
+            ledger.when_reached(sequence, release)
+
+    def _release(self, request: Request, resource: Resource | None, rendered: Rendered) -> None:
+        try:
+            self._send(request, resource, rendered)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `_answer`
+            self._send(request, resource, self._failed(request, error))
+        if self._task is None:
+            self.rendered()
+
+    def _send(self, request: Request, resource: Resource | None, rendered: Rendered) -> None:
         kind = type(rendered)
         if kind is str:
             body = cast(str, rendered).encode()
@@ -63,7 +141,7 @@ class Rendering(Output):
         elif isinstance(rendered, Response):
             self._respond(request, resource, rendered)
         elif isinstance(rendered, str):
-            self._deliver(request, resource, str(rendered))
+            self._send(request, resource, str(rendered))
         elif hasattr(kind, "__await__") or hasattr(kind, "__aiter__"):
             self._task = self._server.loop.create_task(self._run(request, resource, rendered))
         else:
@@ -108,6 +186,10 @@ class Rendering(Output):
                 self._fail(request, resource, error)
         finally:
             request.release()
+            if request.turn is not None:
+                # Also what it did after its reply, or for a client that has gone.
+                with contextlib.suppress(UnsafeError):
+                    request.turn.end()
             self._end_task()
 
     def _end_task(self) -> None:
@@ -182,6 +264,8 @@ class Rendering(Output):
 
     def _failed(self, request: Request, error: BaseException) -> Response:
         """The page for an error, which is reported unless it was meant as an answer."""
+        if isinstance(error, UnsafeError):
+            return _refusal(b"")
         if isinstance(error, HTTPError):
             try:
                 return error_page(error.status, error.detail, headers=error.headers)
@@ -197,3 +281,21 @@ class Rendering(Output):
         if not self._server.site.display_tracebacks:
             return error_page(500)
         return error_page(500, trace="".join(traceback.format_exception(error)))
+
+
+def _comes_later(rendered: Rendered) -> bool:
+    kind: type = type(rendered)
+    if isinstance(rendered, Response):
+        kind = type(rendered.body)
+    return hasattr(kind, "__aiter__") or hasattr(kind, "__await__")
+
+
+def _refusal(rendered: Rendered) -> Response:
+    """What is answered instead of `rendered`, which tells of changes that were undone."""
+    _discard(rendered)
+    return error_page(503, _NOT_NOW, headers=[("Retry-After", "1")])
+
+
+def _discard(rendered: Rendered) -> None:
+    if isinstance(rendered, Response) and isinstance(rendered.body, FileBody):
+        rendered.body.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ..registry import Registry
+from ..turns import Turn
 from .body import ClientGoneError, RequestBody
 from .head import Head, Headers
 
@@ -26,7 +27,8 @@ class Request:
     """One request of a client.
 
     Lives until its reply has left. `client` is the peer's address (``unix`` for a UNIX socket),
-    `secure` whether it came by TLS, `registry` the registry of the application that serves it.
+    `secure` whether it came by TLS, `registry` the registry of the application that serves it, and
+    `turn` the unit of work that answering it is; None where changes are not made durable one by one.
     """
 
     __slots__ = (
@@ -43,6 +45,7 @@ class Request:
         "prepath",
         "registry",
         "secure",
+        "turn",
     )
 
     def __init__(
@@ -66,6 +69,7 @@ class Request:
         self._closed: asyncio.Event | None = None
         self._form: Form | None = None
         self._is_closed = False
+        self.turn: Turn | None = None
 
     @property
     def target(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterable, Awaitable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, ClassVar, Union
 
 from ...persist.errors import PerdureError
 from .errors import error_page
@@ -39,8 +39,20 @@ class Resource:
     is_leaf: bool = False
     """True: the walk ends here, and the segments left are in ``request.postpath``."""
 
+    tells_state: ClassVar[bool] = True
+    """Whether what it answers may depend on components.
+
+    If so, a reply waits until no change made before it, by whomever, could still be lost: nobody
+    can know what a page has looked at. That costs nothing while nothing is being written. What is
+    False in a class, as it is for files, holds for that class alone and not for its subclasses.
+    """
+
     children: Mapping[str, "Resource"] = _NO_CHILDREN
     """The resources put below this one by hand. Change it with `put_child`."""
+
+    def __init_subclass__(cls, **keywords: object) -> None:
+        super().__init_subclass__(**keywords)
+        cls.tells_state = bool(vars(cls).get("tells_state", True))
 
     def put_child(self, segment: str, child: "Resource") -> None:
         """Puts `child` below this resource, in place of what was there.

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from ...persist.persistent import persistent
 from ..registry import Registry
+from ..turns import current, gathering
 from .errors import HTTPError
 from .filecache import Signature, signature
 from .resource import Rendered, Resource
@@ -59,6 +60,7 @@ class ResourceScript(Resource):
         self.path = path
         self.registry = registry
         self._resource: Resource | None = None
+        self._watched: dict[str, None] = {}
 
     def get_child(self, segment: str, request: "Request") -> Resource:
         # The walk goes on as if the script's resource were in our place.
@@ -66,17 +68,26 @@ class ResourceScript(Resource):
         return self.defined()
 
     def render(self, request: "Request") -> Rendered:
-        return (self._resource or self.defined()).render(request)
+        return self.defined().render(request)
 
     def defined(self) -> Resource:
         """The script's resource, after running the script if need be.
 
+        Components that the script got while it ran may be what its resource now changes, so they
+        belong to every turn it answers in.
         Raises `ScriptError`, and `HTTPError` where the page itself shall say what is wrong.
         """
         if self._resource is not None:
+            turn = current.get()
+            if turn is not None:
+                for key in self._watched:
+                    turn.touch(key)
+                turn.touch_held(self._resource)
             return self._resource
+        self._watched.clear()
         try:
-            module = run_script(self.path, self.registry)
+            with gathering(self._watched):
+                module = run_script(self.path, self.registry)
         except UnsafeScriptError as error:
             _report.error("%s", error)
             raise HTTPError(500, "This script is not run; the server's log says why.") from error

@@ -176,6 +176,7 @@ async def send_stream(channel: "Output", request: "Request", response: Response)
     begun = False
     try:
         if request.method == "HEAD" or status in BODILESS:
+            await _durable(request)
             channel.reply(request, status, head, b"", response.closes)
             return
         piece = await _next(pieces)
@@ -188,6 +189,7 @@ async def send_stream(channel: "Output", request: "Request", response: Response)
                 raise LengthError(length)
             if chunked and piece:
                 piece = b"%x\r\n%b\r\n" % (len(piece), piece)
+            await _durable(request)
             begun = True
             channel.leave(begin + piece)
             begin = b""
@@ -195,6 +197,8 @@ async def send_stream(channel: "Output", request: "Request", response: Response)
             piece = await _next(pieces)
         if length is not None and sent < length:
             raise LengthError(length)
+        # Its end tells of what was done after the last piece, too.
+        await _durable(request)
         channel.leave(begin + (b"0\r\n\r\n" if chunked else b""))
         channel.finish(request, status, sent, keeps)
     except Exception as error:
@@ -207,6 +211,11 @@ async def send_stream(channel: "Output", request: "Request", response: Response)
         close = getattr(pieces, "aclose", None)
         if close is not None:
             await close()
+
+
+async def _durable(request: "Request") -> None:
+    if request.turn is not None:
+        await request.turn.durable()
 
 
 class LengthError(PerdureError):

@@ -52,7 +52,8 @@ class WebService(Service):
             self._listening += (_Listening(endpoint, endpoint.bind(), context),)
 
     async def start(self) -> None:
-        self._server = HTTPServer(self.site, self.application.registry)
+        application = self.application
+        self._server = HTTPServer(self.site, application.registry, ledger=application.ledger)
         for each in self._listening:
             await self._server.listen(each.bound, each.context)
 

@@ -80,6 +80,7 @@ class File(Resource):
     A snapshot holds what differs from the defaults, and nothing that is read from the disk.
     """
 
+    tells_state = False
     index_names: Sequence[str] = ("index", "index.html", "index.htm", "index.rpy")
     default_type: str = "application/octet-stream"
     content_types: Mapping[str, str] = _NO_TYPES
@@ -212,6 +213,7 @@ class _SlashRedirect(Resource):
     """Leads from a folder's name to the same with a slash, against which links in it are read."""
 
     is_leaf = True
+    tells_state = False
 
     def render_GET(self, request: "Request") -> Response:
         # Two slashes in front would begin the name of another host.
@@ -225,6 +227,7 @@ class _Listing(Resource):
     """Lists a folder that has no index."""
 
     is_leaf = True
+    tells_state = False
 
     def __init__(self, owner: File, folder: Folder, found: Found, *, is_top: bool) -> None:
         self.owner = owner

@@ -1,12 +1,18 @@
 """An event loop whose clock we turn ourselves, and what tests of services share."""
 
 import asyncio
+import gc
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 import uvloop
+
+from perdure.persist.trust import Signer
+
+from .lives import House
 
 T = TypeVar("T")
 
@@ -59,3 +65,13 @@ def in_no_time() -> Run[Any]:
             return runner.run(scenario)
 
     return run
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A folder for the state of an application, and a user."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    yield House(folder, Signer.of_user(tmp_path / "key"))
+    # A keeper that starts has the collector pass over all there is.
+    gc.unfreeze()

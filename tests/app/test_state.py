@@ -9,7 +9,8 @@ import pytest
 
 from perdure.app.application import Application
 from perdure.app.loader import FieldsError, Loader
-from perdure.app.state import StateError, SyntaxKeptError, begin, keep
+from perdure.app.recovery import StateError, begin
+from perdure.app.state import Keeping, SyntaxKeptError
 from perdure.persist import snapshot
 from perdure.persist.siblings import UnsureError
 from perdure.persist.store import FolderStore
@@ -31,11 +32,12 @@ def test_a_state_that_its_syntax_cannot_hold_is_saved_in_binary_and_told(
     store = FolderStore(tmp_path, "web", syntax="xml")
     application = Application("web")
     beginning = begin(application, None, store, loader)
-    assert keep(beginning, store, loader) == tmp_path / "web-shutdown.snap.xml"
+    keeping = Keeping(beginning, store, loader)
+    assert keeping.save(1) == tmp_path / "web-shutdown.snap.xml"
     application.registry.set_component(Odd, Odd())
     with pytest.raises(SyntaxKeptError, match="saved, but in binary and not as xml") as caught:
-        keep(beginning, store, loader)
-    assert caught.value.path == store.newest() == tmp_path / "web-shutdown.snap"
+        keeping.save(2)
+    assert caught.value.path == store.states()[0].path == tmp_path / "web-shutdown.snap"
     assert caught.value.exit_status == os.EX_DATAERR
     again = loader.load(caught.value.path).application.registry
     assert isinstance(again.get_component(Odd), Odd)
@@ -53,7 +55,7 @@ def test_a_folder_for_modules_that_was_edited_in_is_not_signed_by_the_next_save(
     store.shutdown_path.write_text(f"{head}/srv/evil{tail}")
     built = loader.load(store.shutdown_path)
     assert built.own
-    keep(begin(built.application, built, store, loader), store, loader)
+    Keeping(begin(built.application, built, store, loader), store, loader).save(1)
     assert snapshot.read(store.shutdown_path).passport.paths == ("/srv/site",)
 
 
@@ -91,7 +93,7 @@ def test_older_states_are_named_as_a_way_out_only_where_there_are_some(
 ) -> None:
     store = FolderStore(tmp_path, "web")
     for older in (False, True):
-        store.save(Application("web"), signer=loader.signer)
+        store.save(Application("web"), sequence=1 + older, signer=loader.signer)
         whole = store.shutdown_path.read_bytes()
         store.shutdown_path.write_bytes(whole[:-1])
         with pytest.raises(StateError, match="--fresh starts without it") as caught:

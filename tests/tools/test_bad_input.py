@@ -71,8 +71,24 @@ def test_damaged_state_stops_the_start_and_stays_as_it_is(
     data = bytearray(stopped.read_bytes())
     data[len(data) // 2] ^= 1
     stopped.write_bytes(data)
+    journal = workshop.folder / "web.journal"
+    journal.rename(workshop.folder / "elsewhere")
     result = workshop.run("rundaemon", "-n", "-f", built)
     one_line(result, os.EX_DATAERR, "web-shutdown.snap", "--fresh")
+    assert stopped.read_bytes() == data
+    assert not journal.exists()
+
+
+def test_damaged_state_is_made_up_for_where_the_journal_has_it_all(
+    workshop: Workshop, built: Path, stopped: Path
+) -> None:
+    data = bytearray(stopped.read_bytes())
+    data[len(data) // 2] ^= 1
+    stopped.write_bytes(data)
+    server = workshop.start("-f", built)
+    assert "web-shutdown.snap" in server.said
+    assert "make up for it" in server.said
+    assert "visitor 2" in server.get("counter.rpy")
     assert stopped.read_bytes() == data
 
 

@@ -53,7 +53,7 @@ PORT = {
     "source": r"port=(\d+)",
 }
 VALUE = {
-    "xml": r'value="(3)"',
+    "xml": r'value="value"/>\s*<int value="(3)"',
     "source": r"value=(3)",
 }
 

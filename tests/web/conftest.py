@@ -13,12 +13,16 @@ from typing import Any, Protocol, Self, TypeVar
 import pytest
 import uvloop
 
-from perdure.app.registry import Registry
+from perdure.app.application import Application
+from perdure.app.ledger import Ledger
+from perdure.app.turns import closed
 from perdure.app.web.http import HTTPServer
 from perdure.app.web.resource import Resource
 from perdure.app.web.site import Site
+from perdure.persist.trust import Policy
 
 from ..certificate import new_key, pem_of_certificate, pem_of_key
+from ..paper import Paper
 
 T = TypeVar("T")
 
@@ -90,6 +94,16 @@ class Connection:
             reply.body = self.rest()
         return reply
 
+    def silent(self) -> bool:
+        """Whether nothing has come that was not heard yet; what has come is lost."""
+        self.socket.setblocking(False)
+        try:
+            return not self._heard and not self.socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        finally:
+            self.socket.settimeout(_TIMEOUT)
+
     def exactly(self, size: int) -> bytes:
         """The next `size` bytes; fewer if the server closes before."""
         pieces = [self._heard]
@@ -132,7 +146,9 @@ class Served:
 
     def __init__(self, site: Site, **options: Any) -> None:
         self.site = site
-        self.registry = Registry()
+        self.application = Application("web")
+        self.registry = self.application.registry
+        self.journal: Paper = options.get("journal", Paper())
         self._options = options
         self._ready = threading.Event()
         self._end: asyncio.Event
@@ -159,13 +175,19 @@ class Served:
             listening.bind(str(path))
             self.address = str(path)
         context: ssl.SSLContext | None = self._options.get("ssl_context")
+        if "journal" in self._options:
+            self.ledger = Ledger(self.application, self.journal, Policy.everything())
+            self.application.ledger = self.ledger
+            self.ledger.open()
         with listening:
-            self.server = HTTPServer(self.site, self.registry)
+            self.server = HTTPServer(self.site, self.registry, ledger=self.application.ledger)
             await self.server.listen([listening], context)
             self._ready.set()
             await self._end.wait()
             await self.server.drain(0)
         self.server.close_log()
+        if self.application.ledger is not None:
+            closed(self.application.ledger)
 
     def url(self, path: str = "/") -> str:
         """The URL of `path`, for clients that want one."""
@@ -202,6 +224,19 @@ class Served:
         """Lets the server believe that `seconds` have gone."""
         self.call(lambda: self.server.sweep(self.loop.time() + seconds))
 
+    def secure(self) -> None:
+        """All that the journal was given is on the disk."""
+
+        def secured() -> None:
+            self.journal.secured = self.journal.appended
+            self.ledger.progressed()
+
+        self.call(secured)
+
+    def held(self, records: int) -> None:
+        """Returns when the journal was given so many records."""
+        self.arrive(lambda: self.journal.appended == records)
+
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self._end.set)
         self._thread.join(_TIMEOUT)
@@ -212,7 +247,7 @@ class Served:
 class Serve(Protocol):
     """``serve(resource, **options)``: serves it until the test ends.
 
-    Options are those of `Site`, and ``unix`` (a path), ``ssl_context``, ``loop_factory``.
+    Options are those of `Site`, and ``unix`` (a path), ``ssl_context``, ``loop_factory``, ``journal``.
     """
 
     def __call__(self, resource: Resource, **options: Any) -> Served: ...

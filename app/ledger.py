@@ -1,0 +1,390 @@
+"""The ledger: turns become records of the journal, and what waits for these is told.
+
+A component needs nothing to be in it: its state is pickled when a turn that touched it commits, and
+written if it differs from what is written already. Of a component with mutations (see `mutations`)
+the calls are written instead. What is too large for the one and has not the other is saved by
+checkpoints alone, and the log says so.
+
+When the disk fails, what is not yet secured is given up, and undone in the very objects: all is as
+it was before, pages that change nothing are answered, and whoever changes something is refused.
+Calls of mutations cannot be undone. If there are any among what is not secured, nothing is given
+up: it stays, to be written when the disk takes it. Who waited for it is refused, and until then so is
+whoever touches what it changed, or a component with mutations, which may refer to anything.
+"""
+
+import asyncio
+import logging
+import pickle
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import Context
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import attrs
+
+from ..persist.components import TooLargeError
+from ..persist.errors import PerdureError
+from ..persist.trust import Policy
+from . import turns
+from .mutations import CallError, Command
+from .turns import Turn, UnsafeError
+from .watch import Before, Changes, Entry, Watch
+
+if TYPE_CHECKING:
+    from .application import Application
+
+R = TypeVar("R")
+
+_log = logging.getLogger(__name__)
+
+_SOME = 50
+"""Components that one `survey` looks at: less than a millisecond."""
+
+
+class Journal(Protocol):
+    """What the ledger needs of a journal (see `persist.journal`)."""
+
+    @property
+    def appended(self) -> int:
+        """The number of the last record given to it."""
+        ...
+
+    @property
+    def secured(self) -> int:
+        """Up to this number all records are as safe as was asked for."""
+        ...
+
+    def append(self, payload: bytes) -> int:
+        """Give it one more record; its number. Raises a `PerdureError` if it takes none."""
+        ...
+
+    def withdraw(self) -> range:
+        """Give up what is not secured; the numbers of that."""
+        ...
+
+
+@attrs.define
+class _Pending:
+    """A record that is not known to be secured. One that `is_firm` has calls of mutations."""
+
+    sequence: int
+    before: Before
+    is_firm: bool
+
+
+_Tell = Callable[[UnsafeError | None], object]
+
+
+@attrs.define(eq=False)
+class Ledger:
+    """Commits the turns of `application` to `journal`. To be called in the event loop alone.
+
+    `policy` is for putting back what this very process has recorded. `folders` tells where modules
+    are found besides; a recovery needs to know that before it can make anything.
+    """
+
+    application: "Application"
+    journal: Journal
+    policy: Policy
+    folders: Callable[[], Sequence[str]] = tuple
+    size: int = attrs.field(default=0, init=False)
+    """Bytes of records since it was opened."""
+    keys: dict[int, str] = attrs.field(init=False, repr=False)
+    """The keys of the components by the ids of these."""
+    roaming: dict[str, None] = attrs.field(init=False)
+    """The keys of components that may change at any time."""
+    _watch: Watch = attrs.field(init=False)
+    _turns: dict[Turn, None] = attrs.field(factory=dict[Turn, None], init=False)
+    # Those whose changes were undone while they went on.
+    _spoiled: set[Turn] = attrs.field(factory=set[Turn], init=False)
+    _pending: deque[_Pending] = attrs.field(factory=deque[_Pending], init=False)
+    _waiting: deque[tuple[int, _Tell]] = attrs.field(factory=deque[tuple[int, _Tell]], init=False)
+    # The components of turns that are over, looked at together, and who is to be told.
+    _gathered: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
+    _gatherers: list[_Tell] = attrs.field(factory=list[_Tell], init=False)
+    _context: Context = attrs.field(factory=Context, init=False, repr=False)
+    _last: int = attrs.field(init=False)
+    _secured: int = attrs.field(init=False)
+    _failure: PerdureError | None = attrs.field(default=None, init=False)
+    _told: tuple[str, ...] = attrs.field(default=(), init=False)
+    # Calls of mutations since the last record, and what came before each.
+    _uncommitted: Changes = attrs.field(factory=Changes, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._watch = Watch(self.application, self.policy)
+        self.keys = self._watch.references.keys
+        self.roaming = self._watch.roaming
+        self._last = self._secured = self.journal.appended
+
+    def open(self) -> None:
+        """Begin: the components are saved as they are now, and whatever becomes of them is written."""
+        turns.opened(self)
+
+    def close(self) -> None:
+        """Write what there still is, and write no more. Raises `UnsafeError`."""
+        turns.closed(self)
+        self._commit(())
+
+    # For turns.
+
+    def is_of(self, registry: object) -> bool:
+        """Whether the components are those of `registry`."""
+        return self._watch.is_of(registry)
+
+    def refers_to(self, item: object, touched: Iterable[str]) -> bool:
+        """Whether records refer to `item` by a name of its own: as a component, or a service."""
+        return self._watch.name_of(item, touched) is not None
+
+    def meet(self, key: str) -> None:
+        """Somebody is about to do something with the component of this key."""
+        self._watch.meet(key)
+
+    def begin(self, turn: Turn) -> None:
+        """`turn` may wait for something before it ends."""
+        self._turns[turn] = None
+
+    def end(self, turn: Turn) -> None:
+        """The end of `begin`."""
+        self._turns.pop(turn, None)
+        self._spoiled.discard(turn)
+
+    def commit(self, turn: Turn) -> int:
+        """Write what the components of `turn` have become; the number to wait for.
+
+        Raises `UnsafeError` if the journal cannot be written now; the changes are then undone. That
+        is done as well where other changes of the same turn were undone since it began.
+        """
+        return self._commit(turn.touched, turn in self._spoiled)
+
+    def gather(self, turn: Turn, tell: _Tell) -> bool:
+        """Commit `turn`, which is over, soon, and have `tell` called when that is durable, or failed.
+
+        Turns that end in the same round of the event loop are looked at together and are one record:
+        under load that is what makes it cheap. False if it must be done alone, by `commit`.
+        """
+        if self._failure is not None or turn in self._spoiled:
+            return False
+        self._gathered.update(turn.touched)
+        self._gatherers.append(tell)
+        if len(self._gatherers) == 1:
+            asyncio.get_running_loop().call_soon(self._commit_gathered, context=self._context)
+        return True
+
+    def _commit_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, {}
+        gatherers, self._gatherers = self._gatherers, []
+        if not gatherers:
+            return
+        failure: UnsafeError | None = None
+        sequence = 0
+        try:
+            sequence = self._commit(gathered)
+        except UnsafeError as error:
+            failure = error
+        if failure is None and not self.has_reached(sequence):
+            self._waiting.extend([(sequence, tell) for tell in gatherers])
+            return
+        for tell in gatherers:
+            tell(failure)
+
+    def _commit(self, keys: Iterable[str], spoiled: bool = False) -> int:
+        if self._gatherers:
+            self._commit_gathered()
+        changes = self._watch.changes(keys)
+        uncommitted = self._uncommitted
+        if uncommitted.entries:
+            self._uncommitted = Changes()
+            changes.entries = uncommitted.entries + changes.entries
+            changes.before.update(uncommitted.before)
+            return self._write(changes, is_firm=True)
+        if spoiled:
+            self._watch.undo(changes.before)
+            raise UnsafeError("what the same turn had changed earlier is undone")
+        if changes.entries:
+            return self._write(changes, is_firm=False)
+        if self._failure is None:
+            return self._last
+        if self._pending and not self._doubtful().isdisjoint(changes.saw):
+            raise UnsafeError(str(self._failure))
+        return 0
+
+    def command(
+        self, touched: Iterable[str], component: object, call: Callable[[], R], described: Command
+    ) -> R:
+        """Call a mutation and take the call down. What is no component is just called.
+
+        Raises what the call does, and before it `CallError`, and `UnsafeError` if nothing can be
+        written now.
+        """
+        key = self._watch.key_of(component, touched)
+        if key is None:
+            return call()
+        if self._failure is not None:
+            raise UnsafeError(str(self._failure))
+        if self._gatherers:
+            self._commit_gathered()
+        # What the call may look at comes before it, also when it is called again.
+        found = self._watch.changes((*touched, key))
+        uncommitted = self._uncommitted
+        uncommitted.entries += found.entries
+        uncommitted.before = {**found.before, **uncommitted.before}
+        try:
+            stream = self._watch.stream((described.arguments, described.keywords))
+        except TooLargeError as error:
+            raise CallError(described.name, "they are too large") from error
+        except Exception as error:
+            raise CallError(described.name, f"{type(error).__name__}: {error}") from error
+        try:
+            return call()
+        finally:
+            conditions = described.conditions
+            content = (described.name, conditions.time, conditions.seed, described.failure, stream)
+            self._uncommitted.entries.append((key, "command", content))
+
+    def is_settled(self) -> bool:
+        """Whether nothing that was changed in any turn could still be lost, or be undone."""
+        return (
+            self._last <= self._secured
+            and not self._watch.roaming
+            and not self._uncommitted.entries
+            and not self._gatherers
+        )
+
+    def has_reached(self, sequence: int) -> bool:
+        """Whether the record with this number is durable."""
+        return sequence <= self._secured or sequence <= self.journal.secured
+
+    async def reached(self, sequence: int) -> None:
+        """Return when the record with this number is durable. Raises `UnsafeError`."""
+        if self.has_reached(sequence):
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def tell(failure: UnsafeError | None) -> None:
+            if done.done():
+                return
+            if failure is None:
+                done.set_result(None)
+            else:
+                done.set_exception(failure)
+
+        self.when_reached(sequence, tell)
+        await done
+
+    def when_reached(self, sequence: int, tell: _Tell) -> None:
+        """Have `tell` called, from the event loop, once the record is durable, or has failed to be.
+
+        `sequence` is what `commit` has just given: these never get smaller. `tell` raises nothing.
+        """
+        self._waiting.append((sequence, tell))
+
+    # For whoever runs the journal. All of it in the event loop.
+
+    def progressed(self) -> None:
+        """The journal has secured more than before."""
+        self._advance(self.journal.secured)
+
+    def failed(self, error: PerdureError) -> None:
+        """The journal cannot write; it goes on trying, and may call this each time that fails."""
+        self._commit_gathered()
+        if self._failure is None:
+            _log.critical("%s; what would change something is refused until it can be saved", error)
+        self._failure = error
+        if self._uncommitted.entries or any(pending.is_firm for pending in self._pending):
+            self._advance(self.journal.secured)
+        else:
+            self._give_up()
+        refusal = UnsafeError(str(error))
+        waiting, self._waiting = self._waiting, deque()
+        for _, tell in waiting:
+            tell(refusal)
+
+    def recovered(self) -> None:
+        """The journal can write again."""
+        if self._failure is not None:
+            self._failure = None
+            _log.warning("the state can be saved again")
+        self.progressed()
+
+    def settle(self) -> None:
+        """Take down whatever has become of the components, as an instant before a checkpoint.
+
+        All records up to `journal.appended` then have all that the memory holds, and no more: a call
+        of a mutation that is in the checkpoint is not called again. What was changed by what did not
+        get it from the registry is written, and the log says where it was. Raises `UnsafeError` if there are calls that cannot be written now.
+        """
+        if self._uncommitted.entries or self._gatherers:
+            self._commit(())
+        self._survey(None)
+
+    def survey(self) -> None:
+        """Look at those that roam, and some others; to be called about once a second."""
+        self._survey(_SOME)
+
+    def checkpointed(self) -> None:
+        """A checkpoint has succeeded. Gives back memory."""
+        self._watch.forget()
+
+    def _survey(self, count: int | None) -> None:
+        if self._failure is not None:
+            return
+        self._commit_gathered()
+        touched = {key for turn in self._turns for key in turn.touched}
+        strayed = self._watch.strayed(touched, count)
+        roaming = self._watch.changes([key for key in self.roaming if key not in touched])
+        strayed.entries += roaming.entries
+        strayed.before = {**roaming.before, **strayed.before}
+        if strayed.entries:
+            self._write(strayed, is_firm=False)
+
+    def _write(self, changes: Changes, *, is_firm: bool) -> int:
+        if self._failure is not None and not is_firm:
+            self._watch.undo(changes.before)
+            raise UnsafeError(str(self._failure))
+        payload = pickle.dumps((time.time(), [*self._news_of_folders(), *changes.entries]), 5)
+        try:
+            sequence = self.journal.append(payload)
+        except PerdureError as error:
+            if is_firm:
+                self._uncommitted = changes
+            else:
+                self._watch.undo(changes.before)
+            raise UnsafeError(str(error)) from error
+        self.size += len(payload)
+        self._pending.append(_Pending(sequence, changes.before, is_firm))
+        self._last = sequence
+        if self._failure is not None:
+            raise UnsafeError(str(self._failure))
+        return sequence
+
+    def _news_of_folders(self) -> list[Entry]:
+        folders = tuple(self.folders())
+        if folders == self._told:
+            return []
+        self._told = folders
+        return [("", "folders", folders)]
+
+    def _give_up(self) -> None:
+        self._told = ()
+        secured = self.journal.withdraw().start - 1
+        self._advance(secured)
+        before: Before = {}
+        while self._pending:
+            before.update(self._pending.pop().before)
+        self._watch.undo(before)
+        for turn in self._turns:
+            if not before.keys().isdisjoint(turn.touched):
+                self._spoiled.add(turn)
+        self._last = self._secured
+
+    def _advance(self, secured: int) -> None:
+        self._secured = secured = max(secured, self._secured)
+        while self._pending and self._pending[0].sequence <= secured:
+            self._pending.popleft()
+        while self._waiting and self._waiting[0][0] <= secured:
+            self._waiting.popleft()[1](None)
+
+    def _doubtful(self) -> set[str]:
+        """The keys of what pending records have changed, and of what may refer to that unknown to us."""
+        return self._watch.commanded().union(*(pending.before for pending in self._pending))

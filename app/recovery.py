@@ -1,0 +1,341 @@
+"""What a run begins with: the newest state there is, and all that happened after it was saved."""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, cast
+
+import attrs
+
+from ..persist import modules
+from ..persist.capture import capture
+from ..persist.culprit import CaptureError
+from ..persist.errors import PerdureError
+from ..persist.files import write_error
+from ..persist.frames import Frame, journal_key
+from ..persist.journalreader import JournalError, JournalReader
+from ..persist.restore import restore
+from ..persist.snapshot import SnapshotError
+from ..persist.store import FolderStore, State
+from ..persist.trust import Policy
+from .application import Application
+from .collection import ServiceCollection
+from .loader import ContentError, Loaded, Loader
+from .replay import replay
+
+
+@attrs.define
+class StateError(PerdureError):
+    """The newest state cannot be taken, for `cause`. Nothing was changed.
+
+    `generations` is the folder of older ones, None if there are none.
+    """
+
+    path: Path
+    generations: Path | None
+    cause: PerdureError
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        """That of the cause."""
+        return self.cause.exit_status
+
+    def __str__(self) -> str:
+        older = (
+            ""
+            if self.generations is None
+            else f", and an older one in {self.generations} runs with -f"
+        )
+        return (
+            f"{self.cause}; this is the newest state: --fresh starts without it (it is kept){older}"
+        )
+
+
+@attrs.define
+class FreshError(PerdureError):
+    """A start without state was asked for, of a snapshot that is nothing but state."""
+
+    exit_status: ClassVar[int] = os.EX_USAGE
+    application: str
+
+    def __str__(self) -> str:
+        return f"--fresh is for a blueprint (-f {self.application}.snap), and this is a saved state"
+
+
+@attrs.frozen
+class Resumption:
+    """How the journal goes on: the arguments of `Journal` that recovery knows."""
+
+    first: int
+    carried: Sequence[Frame]
+    fresh: bool
+    key: bytes
+
+
+@attrs.frozen
+class Beginning:
+    """What a run begins with. `state` is the file its state came from, None for none."""
+
+    application: Application
+    own: bool
+    """Whether all of it is this user's work: only then what becomes of it is signed."""
+    state: Path | None
+    origin: str | None
+    sentence: str
+    """Which state was taken, and what was replayed, for a person."""
+    warnings: Sequence[str]
+    """What an operator must know: what was damaged, cut or left aside."""
+    services: bytes | None
+    """The services as they began, to fall back to; None if they cannot be saved."""
+    resumption: Resumption
+    policy: Policy
+    """What the records of this run may load."""
+    base: int
+    """The number of the last record whose effect its `state` has."""
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last record whose effect this holds."""
+        return self.resumption.first - 1
+
+
+def begin(
+    application: Application,
+    built: Loaded | None,
+    store: FolderStore,
+    loader: Loader,
+    *,
+    fresh: bool = False,
+) -> Beginning:
+    """`application` as it was last, with the blueprint that `built` gives.
+
+    `built` is where it came from, None when it was made on the spot; what holds state itself is
+    resumed as it is. If the newest state is damaged, an older one is taken as long as the journal
+    has all that happened since.
+
+    Call it as the user the server runs as: that user's processes may have written the state.
+    Raises StateError, or UnsureError where one of several states cannot be read: it is never passed
+    over in silence; and JournalError. With `fresh` it is passed over, but kept; FreshError is raised when there is no blueprint to start
+    from without it.
+    """
+    own = built is None or built.own
+    key = journal_key(loader.signer) if own else b""
+    reader = JournalReader(store.journal_folder, application.name, key)
+    states = store.states()
+    if built is not None and built.passport.holds == "state":
+        if fresh:
+            raise FreshError(application.name)
+        return _resumed(built, states, reader, key, loader)
+    if fresh:
+        start = _Start(application, own, None, "starts without earlier state")
+        return _forked(start, states, reader, key, loader)
+    return _recovered(application, own, store, reader, key, loader)
+
+
+def last_kept(beginning: Beginning, store: FolderStore, loader: Loader) -> Application:
+    """What the run that began with `beginning` would have if it ended now. Raises as `begin`.
+
+    Only its components are of use.
+    """
+    application = Application(beginning.application.name)
+    if beginning.services is not None:
+        # Captured by this very process: there is nobody to distrust.
+        application.services = cast(
+            ServiceCollection, restore(beginning.services, Policy.everything())
+        )
+    key = beginning.resumption.key
+    reader = JournalReader(store.journal_folder, application.name, key)
+    return _recovered(application, beginning.own, store, reader, key, loader).application
+
+
+@attrs.frozen
+class _Start:
+    """What was found, before it is known how the journal goes on."""
+
+    application: Application
+    own: bool
+    state: Loaded | None
+    sentence: str
+
+
+def _resumed(
+    built: Loaded, states: Sequence[State], reader: JournalReader, key: bytes, loader: Loader
+) -> Beginning:
+    """Exactly the file that was named: what the store has beyond it is left aside."""
+    start = _Start(built.application, built.own, built, "resumes")
+    after = built.passport.sequence
+    if states and os.path.samefile(states[0].path, built.path) and _has_none(reader, after):
+        return _going_on(start, after, after, reader, key, loader, ())
+    return _forked(start, states, reader, key, loader)
+
+
+def _has_none(reader: JournalReader, after: int) -> bool:
+    """Whether the journal has nothing after that record, and is ours to go on with."""
+    try:
+        return not any(True for _ in reader.records(after)) and not reader.report.damage
+    except JournalError:
+        return False
+
+
+def _recovered(
+    application: Application,
+    own: bool,
+    store: FolderStore,
+    reader: JournalReader,
+    key: bytes,
+    loader: Loader,
+) -> Beginning:
+    store.check_newest()
+    oldest = (reader.fresh_from or 1) - 1
+    usable = [state for state in store.states() if state.passport.sequence >= oldest]
+    warnings = _passed_over(usable, store, reader)
+    state, damage = _newest_whole(usable, application, store, loader)
+    if state is None and damage is not None and (oldest or not usable[-1].passport.sequence):
+        raise damage  # What came before the first record is lost.
+    if state is not None:
+        application.registry.adopt(state.application.registry)
+        application.paths = modules.merged(application.paths, state.application.paths)
+        own = own and state.own
+        warnings += [
+            f"{path} has another state, which is not taken; to run it: -f {path}"
+            for path in store.passed_over(state.path)
+        ]
+    after = oldest if state is None else state.passport.sequence
+    policy = _policy(own, loader)
+    replayed = replay(application, reader.records(after), policy)
+    count = replayed.records
+    report = reader.report
+    if damage is not None:
+        if reader.last < usable[0].passport.sequence or report.damage:
+            raise damage
+        warnings.append(
+            f"{damage.cause}; an older state and the journal make up for it, but for components"
+            " that are saved at checkpoints only"
+        )
+    warnings += [str(each) for each in (*report.damage, *replayed.divergences)]
+    if report.damage:
+        warnings.append(f"what is damaged is kept in {_keep_damaged(reader)}")
+    sentence = "takes the state of" if state else "starts without earlier state"
+    start = _Start(application, own, state, sentence)
+    made = _going_on(start, after, max(after, reader.last), reader, key, loader, warnings)
+    told = made.sentence
+    if count:
+        told = f"{told}, and {count:,} changes that came after"
+    if cut := report.cut:
+        told = f"{told}; {cut} bytes that were never finished are cut"
+    return attrs.evolve(made, sentence=told)
+
+
+def _passed_over(usable: Sequence[State], store: FolderStore, reader: JournalReader) -> list[str]:
+    """What to say of unreadable states that are not the newest. Raises `StateError` of one that may be.
+
+    When a file was written is all that is left of it; a copy of it may only seem newer.
+    """
+    warnings: list[str] = []
+    since = datetime.fromisoformat(reader.fresh_since).timestamp() if reader.fresh_since else 0.0
+    known = max([since, *(_changed(state.path) for state in usable)])
+    for error in store.unreadable():
+        if _changed(error.path) > known:
+            raise _refusal(error.path, store, error)
+        warnings.append(f"{error}; there is a newer state than this one")
+    return warnings
+
+
+def _refusal(path: Path, store: FolderStore, cause: PerdureError) -> StateError:
+    older = any(other != path for other in store.generations())
+    return StateError(path, store.generations_folder if older else None, cause)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return float("inf")
+
+
+def _keep_damaged(reader: JournalReader) -> Path:
+    try:
+        return reader.keep_damaged()[0].parent
+    except OSError as error:
+        raise write_error(reader.folder, "keeping what is damaged", error) from error
+
+
+def _newest_whole(
+    states: Sequence[State], application: Application, store: FolderStore, loader: Loader
+) -> tuple[Loaded | None, StateError | None]:
+    """The newest state that can be read, and what was wrong with the newest of all."""
+    damage: StateError | None = None
+    for state in states:
+        try:
+            loaded = loader.load(state.path)
+            found = loaded.passport
+            if found.holds != "state" or found.application != application.name:
+                raise ContentError(
+                    state.path,
+                    f"a {found.holds} of {found.application}",
+                    f"state of {application.name}",
+                )
+        except SnapshotError as error:
+            damage = damage or _refusal(state.path, store, error)
+        except PerdureError as error:
+            raise _refusal(state.path, store, error) from error
+        else:
+            return loaded, damage
+    return None, damage
+
+
+def _going_on(
+    start: _Start,
+    base: int,
+    sequence: int,
+    reader: JournalReader,
+    key: bytes,
+    loader: Loader,
+    warnings: Sequence[str],
+) -> Beginning:
+    first, carried = reader.resumption(sequence)
+    resumption = Resumption(first, carried, fresh=False, key=key)
+    return _beginning(start, base, resumption, loader, warnings)
+
+
+def _forked(
+    start: _Start, states: Sequence[State], reader: JournalReader, key: bytes, loader: Loader
+) -> Beginning:
+    """Begin a history of its own: nothing that was saved before counts any more."""
+    # Whoever wrote them: of these records nothing is of interest but their numbers.
+    reader = attrs.evolve(reader, key=None)
+    for _ in reader.records():
+        pass
+    last = max([reader.last, *(state.passport.sequence for state in states)])
+    # One number is left out, so that no earlier state can seem to belong to this history.
+    resumption = Resumption(last + 2, (), fresh=True, key=key)
+    return _beginning(start, last + 1, resumption, loader, ())
+
+
+def _beginning(
+    start: _Start, base: int, resumption: Resumption, loader: Loader, warnings: Sequence[str]
+) -> Beginning:
+    try:
+        services = capture(start.application.services).stream
+    except CaptureError:
+        services = None
+    state, sentence = start.state, start.sentence
+    if state is not None:
+        sentence = f"{sentence} {state.path}, written {state.passport.written}"
+    return Beginning(
+        application=start.application,
+        own=start.own,
+        state=None if state is None else state.path,
+        origin=None if state is None else state.digest.hex(),
+        sentence=sentence,
+        warnings=tuple(warnings),
+        services=services,
+        resumption=resumption,
+        policy=_policy(start.own, loader),
+        base=base,
+    )
+
+
+def _policy(own: bool, loader: Loader) -> Policy:
+    return Policy.everything() if own else Policy.only(loader.trusted)

@@ -1,0 +1,224 @@
+"""Replay: what the journal's records say is done to an application again."""
+
+import io
+import os
+import pickle
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
+
+import attrs
+
+from ..persist import modules, opcodes
+from ..persist.components import Record, put_back_all, read
+from ..persist.errors import PerdureError
+from ..persist.trust import Policy
+from .mutations import Conditions, body_of, under
+from .references import ApplicationReferences
+
+if TYPE_CHECKING:
+    from .application import Application
+
+
+@attrs.define
+class ReplayError(PerdureError):
+    """The record number `sequence` cannot be done again. `reason` says why.
+
+    Those before it have been done; the application is not to be used.
+    """
+
+    exit_status: ClassVar[int] = os.EX_DATAERR
+    sequence: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"record {self.sequence} of the journal cannot be replayed: {self.reason}"
+
+
+@attrs.frozen
+class Turn:
+    """A record: when it was written, in seconds since 1970, and what became of components."""
+
+    time: float
+    entries: tuple[tuple[str, str, Any], ...]
+
+
+def read_turn(sequence: int, payload: bytes) -> Turn:
+    """The record in `payload`: scalars and bytes, which nothing has to be trusted for.
+
+    Raises `ReplayError` if it is none.
+    """
+    try:
+        opcodes.check(payload)
+        when, entries = _Reader(io.BytesIO(payload)).load()
+        turn = Turn(float(when), tuple(entries))
+        if all(_is_entry(*entry) for entry in turn.entries):
+            return turn
+    except Exception as error:
+        raise ReplayError(sequence, f"it is damaged: {error or type(error).__name__}") from error
+    raise ReplayError(sequence, "it is damaged: it has an entry of no known kind")
+
+
+@attrs.frozen
+class Divergence:
+    """A mutation ended otherwise than when it was called first, `then` and `now` say how.
+
+    Then it depends on something that is not recorded, and what it made may differ, too.
+    """
+
+    sequence: int
+    key: str
+    name: str
+    then: str
+    now: str
+
+    def __str__(self) -> str:
+        return (
+            f"record {self.sequence}: {self.name} of registry[{self.key}] {self.now}, and"
+            f" {self.then} when it was called first; it depends on more than is recorded"
+        )
+
+
+@attrs.frozen
+class Replayed:
+    """How many records were done again, and in how many of them a call ended otherwise."""
+
+    records: int
+    divergences: tuple[Divergence, ...]
+
+
+def replay(
+    application: "Application", records: Iterable[tuple[int, bytes]], policy: Policy
+) -> Replayed:
+    """Do to the components of `application` what `records` say, each with its number, in order.
+
+    Components keep their identity wherever they can be given a state. Raises `ReplayError`, and what
+    restoring objects raises: `RestoreError`, `TrustError`, `ReferenceLostError`.
+    """
+    return _Replay(application, policy).run(records)
+
+
+class _Replay:
+    def __init__(self, application: "Application", policy: Policy) -> None:
+        self._application = application
+        self._components = application.registry.components
+        self._references = ApplicationReferences(application)
+        self._policy = policy
+        # Of each component the last state only, as long as nothing is called that could see it.
+        self._states: dict[str, tuple[bytes, bytes]] = {}
+        # What they were last, of those that are gone since: others may refer to them still.
+        self._gone: dict[str, tuple[bytes, bytes] | None] = {}
+        self._divergences: list[Divergence] = []
+
+    def run(self, records: Iterable[tuple[int, bytes]]) -> Replayed:
+        count = 0
+        for sequence, payload in records:
+            count += 1
+            for key, kind, content in read_turn(sequence, payload).entries:
+                if kind == "command":
+                    self._apply()
+                    self._call(sequence, key, *content)
+                elif kind == "folders":
+                    self._find_modules_in(content)
+                elif kind == "gone":
+                    self._gone[key] = self._states.pop(key, None)
+                else:
+                    if key in self._gone:
+                        self._apply()
+                    self._states[key] = content
+        self._apply()
+        return Replayed(count, tuple(self._divergences))
+
+    def _find_modules_in(self, folders: Sequence[str]) -> None:
+        # Of a stranger's records a folder is no more believed than a snapshot's of theirs.
+        if self._policy.modules is None:
+            modules.add_folders(folders)
+            self._application.paths = modules.merged(self._application.paths, folders)
+
+    def _apply(self) -> None:
+        states, gone = self._states, self._gone
+        if not states and not gone:
+            return
+        self._states, self._gone = {}, {}
+        records = {key: Record(*state) for key, state in states.items()}
+        last = {key: Record(*state) for key, state in gone.items() if state is not None}
+        made = put_back_all(records | last, self._references, self._policy)
+        for key in gone:
+            self._components.pop(key, None)
+            self._references.drop(key)
+        for key in records:
+            self._components[key] = made[key]
+
+    def _call(
+        self,
+        sequence: int,
+        key: str,
+        name: str,
+        time: float,
+        seed: int | None,
+        failure: str | None,
+        stream: bytes,
+    ) -> None:
+        component = self._components.get(key)
+        if component is None:
+            raise ReplayError(sequence, f"there is no registry[{key}] to call {name} of")
+        body = body_of(type(component), name)
+        if body is None:
+            raise ReplayError(
+                sequence,
+                f"{type(component).__qualname__} has no mutation {name} any more; put it back,"
+                " as long as records name it",
+            )
+        arguments, keywords = cast(
+            "tuple[tuple[Any, ...], dict[str, Any]]", read(stream, self._references, self._policy)
+        )
+        conditions = Conditions(time, seed, None if seed is None else Random(seed))
+        raised: str | None = None
+        with under(conditions):
+            try:
+                body(component, *arguments, **keywords)
+            except (MemoryError, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - it is expected to raise what it did
+                raised = type(error).__name__
+        if raised != failure or conditions.seed != seed:
+            then, now = _end(failure, seed), _end(raised, conditions.seed)
+            self._divergences.append(Divergence(sequence, key, name, then, now))
+        self._learn()
+
+    def _learn(self) -> None:
+        """Components that the call has made, as it did then."""
+        objects = self._references.objects
+        if len(objects) != len(self._components):
+            for key, component in self._components.items():
+                if objects.get(key) is not component:
+                    self._references.put(key, component)
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str, /) -> NoReturn:
+        raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
+
+
+def _is_entry(key: object, kind: object, content: object) -> bool:
+    if type(key) is not str or type(kind) is not str:
+        return False
+    if content is None:
+        return kind == "gone"
+    if not isinstance(content, tuple):
+        return False
+    shape = tuple(map(type, cast("tuple[object, ...]", content)))
+    if kind == "folders":
+        return set(shape) <= {str}
+    if kind == "state":
+        return shape == (bytes, bytes)
+    return kind == "command" and shape in _CALLS
+
+
+_NONE = type(None)
+_CALLS = {(str, float, seed, failure, bytes) for seed in (int, _NONE) for failure in (str, _NONE)}
+
+
+def _end(failure: str | None, seed: int | None) -> str:
+    ended = "returned" if failure is None else f"raised {failure}"
+    return ended if seed is None else f"{ended} with chance"

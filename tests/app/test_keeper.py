@@ -1,0 +1,374 @@
+"""Keeping the state of a run: checkpoints when they are due, which harm nothing if they fail."""
+
+import asyncio
+import errno
+import gc
+import logging
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from perdure.app import keeper as keepers
+from perdure.app.application import Application
+from perdure.app.keeper import Keeper, Pace
+from perdure.app.state import LeftOutError
+from perdure.app.turns import UnsafeError
+from perdure.persist import checkpoint as children
+from perdure.persist import journal
+from perdure.persist.checkpoint import ChildError
+from perdure.persist.disk import Disk
+from perdure.persist.snapshot import peek
+
+from .lives import House, Tally, damage, value, visit
+
+Work = Callable[[Application, Keeper], Awaitable[object]]
+
+
+class Log(logging.Handler):
+    """What is logged, for coroutines that wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._more = threading.Condition()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with self._more:
+            self.lines.append(record.getMessage())
+            self._more.notify_all()
+
+    async def heard(self, words: str, times: int = 1) -> None:
+        """Return when so many lines with `words` have been logged."""
+
+        def wait() -> bool:
+            with self._more:
+                return self._more.wait_for(
+                    lambda: sum(words in line for line in self.lines) >= times, 30
+                )
+
+        assert await asyncio.to_thread(wait), self.lines
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    handler, logger = Log(), logging.getLogger("perdure")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested is the order of things, not how long they wait."""
+    monkeypatch.setattr(keepers, "_LOOK", 0.01)
+    monkeypatch.setattr(keepers, "_FIRST_DELAY", 0.01)
+    monkeypatch.setattr(journal, "_FIRST_DELAY", 0.01)
+
+
+@pytest.mark.parametrize("pace", [Pace(records=5), Pace(size=300), Pace(seconds=0.1)])
+@pytest.mark.usefixtures("impatient")
+def test_a_checkpoint_is_taken_when_so_much_was_changed_or_so_long_ago(
+    house: House, log: Log, pace: Pace
+) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 5)
+        await log.heard("checkpoint ")
+
+    house.run(work, pace=pace)
+    assert house.found() == 5
+    assert house.said[-1].state in house.generations
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_checkpoint_is_taken_when_somebody_wants_one(house: House, log: Log) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
+        for times in (1, 2):
+            await visit(application)
+            keeper.want_checkpoint()
+            await log.heard("checkpoint ", times)
+
+    house.run(work)
+    assert [peek(path).sequence for path in house.generations] == [2, 1]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_had_to_be_replayed_makes_the_next_checkpoint_due(house: House, log: Log) -> None:
+    house.visits(6)
+    house.run(lambda _, __: log.heard("checkpoint "), pace=Pace(records=5))
+    assert peek(house.generations[0]).sequence == 6
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_checkpoint_that_fails_harms_nothing_and_is_tried_again(house: House, log: Log) -> None:
+    in_the_way = house.store.generations_folder
+
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 2)
+        in_the_way.write_text("a file")
+        keeper.want_checkpoint()
+        await log.heard("no checkpoint now", 2)
+        await visit(application)
+        assert house.found() == 3
+        in_the_way.unlink()
+        await log.heard("checkpoint " + str(in_the_way))
+
+    house.run(work)
+    assert house.found() == 3
+
+
+@attrs.define(eq=False)
+class Pausing:
+    """Whoever takes it down in another process tells its number, and waits to be let through."""
+
+    folder: str
+    home: int = attrs.field(factory=os.getpid)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if os.getpid() != self.home:
+            with open(f"{self.folder}/arrived", "w") as arrived:
+                arrived.write(str(os.getpid()))
+            with open(f"{self.folder}/through"):
+                pass
+        return {"folder": self.folder, "home": self.home}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.folder, self.home = state["folder"], state["home"]
+
+    @classmethod
+    def put_into(cls, application: Application, folder: Path) -> "Pausing":
+        for name in ("arrived", "through"):
+            if not (folder / name).exists():
+                os.mkfifo(folder / name)
+        made = cls(str(folder))
+        application.registry.set_component(cls, made)
+        return made
+
+    async def child(self) -> int:
+        return int(await asyncio.to_thread(Path(self.folder, "arrived").read_text))
+
+    async def let_through(self) -> None:
+        await asyncio.to_thread(Path(self.folder, "through").write_text, "")
+
+
+def leftovers(house: House) -> list[Path]:
+    return list(house.folder.rglob(".*"))
+
+
+def test_a_child_that_is_killed_midway_leaves_nothing(house: House, tmp_path: Path) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
+        pausing = Pausing.put_into(application, tmp_path)
+        await visit(application, 3)
+        taking = asyncio.create_task(keeper.checkpoint())
+        os.kill(await pausing.child(), signal.SIGKILL)
+        with pytest.raises(ChildError, match="killed"):
+            await taking
+        assert not house.generations
+
+    house.run(work)
+    assert not leftovers(house)
+    assert house.found() == 3
+
+
+def test_the_end_of_a_run_gives_up_a_checkpoint_that_is_being_written(
+    house: House, tmp_path: Path
+) -> None:
+    house.visits(2, stop=True)
+
+    async def work(application: Application, keeper: Keeper) -> None:
+        pausing = Pausing.put_into(application, tmp_path)
+        await visit(application, 3)
+        keeper.want_checkpoint()
+        child = os.pidfd_open(await pausing.child())
+        await keeper.quiesce()
+        with pytest.raises(ProcessLookupError):
+            signal.pidfd_send_signal(child, signal.SIGTERM)
+        os.close(child)
+
+    house.run(work, stop=True)
+    assert house.found() == 5
+    assert [peek(path).sequence for path in house.generations] == [2]
+    assert not leftovers(house)
+
+
+def test_two_checkpoints_are_never_taken_at_once(house: House, tmp_path: Path) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
+        pausing = Pausing.put_into(application, tmp_path)
+        await visit(application)
+        first = asyncio.create_task(keeper.checkpoint())
+        second = asyncio.create_task(keeper.checkpoint())
+        await pausing.child()
+        assert not house.generations
+        await pausing.let_through()
+        one = await first
+        await pausing.child()
+        await pausing.let_through()
+        assert await second != one
+
+    house.run(work)
+    assert len(house.generations) == 2
+
+
+def test_no_checkpoint_is_taken_while_code_runs_in_a_thread(house: House) -> None:
+    begun, going_on = threading.Event(), threading.Event()
+
+    def half() -> None:
+        begun.set()
+        going_on.wait(30)
+
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application)
+        thread = asyncio.create_task(application.in_thread(half))
+        await asyncio.to_thread(begun.wait, 30)
+        taking = asyncio.create_task(keeper.checkpoint())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        going_on.set()
+        assert not house.generations
+        await asyncio.gather(thread, taking)
+
+    house.run(work)
+    assert len(house.generations) == 1
+
+
+class Failing(Disk):
+    """Syncs wait to be told whether they succeed."""
+
+    def __init__(self) -> None:
+        self.ready = threading.Event()
+        self.ready.set()
+        self.broken = False
+
+    def sync(self, handle: int) -> None:
+        assert self.ready.wait(30)
+        if self.broken:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        super().sync(handle)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_checkpoint_that_holds_what_was_withdrawn_is_thrown_away(house: House, log: Log) -> None:
+    disk = Failing()
+
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 2)
+        disk.ready.clear()
+        lost = asyncio.create_task(visit(application))
+        await asyncio.sleep(0)
+        assert value(application) == 3
+        taking = asyncio.create_task(keeper.checkpoint())
+        await asyncio.sleep(0)
+        disk.broken = True
+        disk.ready.set()
+        with pytest.raises(UnsafeError):
+            await lost
+        with pytest.raises(UnsafeError):
+            await taking
+        assert value(application) == 2
+        assert not house.generations
+        disk.broken = False
+        await log.heard("the state can be saved again")
+        await visit(application)
+        await keeper.checkpoint()
+
+    house.run(work, disk=disk)
+    assert house.found() == 3
+    assert not leftovers(house)
+
+
+def test_without_room_in_memory_no_child_is_begun(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "_HEADROOM", 1e6)
+
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application)
+        with pytest.raises(ChildError, match="GB are free"):
+            await keeper.checkpoint()
+
+    house.run(work)
+    assert house.found() == 1
+
+
+def test_where_no_child_can_be_had_everything_waits_for_the_checkpoint(
+    house: House, monkeypatch: pytest.MonkeyPatch, log: Log
+) -> None:
+    def refuse() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 2)
+        monkeypatch.setattr(os, "fork", refuse)
+        await keeper.checkpoint()
+
+    house.run(work)
+    assert value(house.load(house.generations[0]).application) == 2
+    assert any("everything waits" in line for line in log.lines)
+
+
+def test_the_collector_passes_over_what_is_there_when_it_starts(house: House) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
+        assert gc.get_freeze_count() > 1000
+
+    house.run(work)
+
+
+def test_older_states_and_their_records_go_once_newer_ones_are_whole(house: House) -> None:
+    house.keep = 2
+
+    async def work(application: Application, keeper: Keeper) -> None:
+        for _ in range(5):
+            await visit(application, 3)
+            await keeper.checkpoint()
+
+    house.run(work)
+    assert [peek(path).sequence for path in house.generations] == [15, 12]
+    assert [int(path.stem) for path in house.segments] == [13, 16]
+    damage(house.generations[0], -20)
+    assert house.found() == 15, "the older of the two, and what came after"
+
+
+def test_what_cannot_be_saved_costs_no_acknowledged_change_of_itself_or_others(
+    house: House,
+) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 3)
+        tally = application.registry.get_component(Tally, default=Tally)
+        tally.lock = threading.Lock()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+        with pytest.raises(ChildError, match="lock"):
+            await keeper.checkpoint()
+        assert not house.generations
+        with pytest.raises(LeftOutError, match="lock"):
+            keeper.save()
+
+    house.run(work)
+    assert value(house.load(house.folder / "web-shutdown.snap").application) == 3
+
+
+def test_without_a_journal_checkpoints_hold_what_can_be_saved(house: House, log: Log) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 3)
+        await keeper.checkpoint()
+        broken: Any = application.registry.get_component(Tally, default=Tally)
+        broken.lock = threading.Lock()
+        await visit(application)
+        await keeper.checkpoint()
+
+    house.run(work, durability="checkpoint")
+    assert house.found() == 3
+    assert len(house.generations) == 2
+    assert any("lock" in line for line in log.lines)
+    assert not house.segments
+
+
+def test_with_nothing_to_be_kept_nothing_is_written(house: House) -> None:
+    house.run(lambda application, _: visit(application), durability=None)
+    assert not list(house.folder.iterdir())

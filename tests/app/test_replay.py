@@ -1,0 +1,204 @@
+"""Replay: records are done again, in order, to the objects that are there."""
+
+import pickle
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perdure.app.application import Application
+from perdure.app.ledger import Ledger
+from perdure.app.replay import Replayed, ReplayError, read_turn, replay
+from perdure.persist.references import ReferenceLostError
+from perdure.persist.restore import TrustError
+from perdure.persist.trust import Policy
+
+from ..paper import Paper
+
+EVERYTHING = Policy.everything()
+
+
+class Node:
+    """A component that may hold others."""
+
+    def __init__(self, value: int = 0) -> None:
+        self.value = value
+        self.others: dict[int, Any] = {}
+
+
+def running() -> tuple[Application, Paper]:
+    application, paper = Application("web"), Paper()
+    application.ledger = Ledger(application, paper, EVERYTHING)
+    return application, paper
+
+
+def node(application: Application, name: str) -> Node:
+    return application.registry.get_component(Node, name=name, default=Node)
+
+
+def picture(application: Application) -> object:
+    """All components, their order, and who holds whom."""
+    names = {id(each): key for key, each in application.registry.items()}
+    return [
+        (
+            key,
+            each.value,
+            {place: names.get(id(other), other) for place, other in each.others.items()},
+        )
+        for key, each in application.registry.items()
+        if isinstance(each, Node)
+    ]
+
+
+def test_states_go_into_the_objects_that_are_there() -> None:
+    application, paper = running()
+    with application.turn():
+        node(application, "a").value = 5
+    other = Application("web")
+    there = node(other, "a")
+    assert replay(other, paper.payloads.items(), EVERYTHING) == Replayed(1, ())
+    assert there.value == 5
+    assert node(other, "a") is there
+
+
+def test_new_components_that_hold_each_other_are_made_whole() -> None:
+    application, paper = running()
+    with application.turn():
+        a, b = node(application, "a"), node(application, "b")
+        a.others[1], b.others[1] = b, a
+        a.others[2] = a
+    other = Application("web")
+    replay(other, paper.payloads.items(), EVERYTHING)
+    assert picture(other) == picture(application)
+
+
+def test_what_referred_to_what_is_gone_has_it_still() -> None:
+    application, paper = running()
+    with application.turn():
+        node(application, "a").others[1] = node(application, "b")
+    with application.turn():
+        node(application, "b").value = 7
+    # As of a holder that has grown too large to be looked at when the other went.
+    del application.registry.components[f"{Node.__module__}.Node:b"]
+    gone = pickle.dumps((time.time(), [(f"{Node.__module__}.Node:b", "gone", None)]), 5)
+    other = Application("web")
+    replay(other, [*paper.payloads.items(), (3, gone)], EVERYTHING)
+    assert node(other, "a").others[1].value == 7
+    assert len(other.registry) == 1
+
+
+def test_a_lost_reference_is_an_error() -> None:
+    application, paper = running()
+    with application.turn():
+        node(application, "b")
+    with application.turn():
+        node(application, "a").others[1] = node(application, "b")
+    with pytest.raises(ReferenceLostError, match=r"Node:b, which is not there"):
+        replay(Application("web"), [(2, paper.payloads[2])], EVERYTHING)
+
+
+def test_the_policy_holds() -> None:
+    application, paper = running()
+    with application.turn():
+        node(application, "a")
+    with pytest.raises(TrustError):
+        replay(Application("web"), paper.payloads.items(), Policy.only())
+    replay(Application("web"), paper.payloads.items(), Policy.only([Node.__module__]))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"nonsense",
+        pickle.dumps(5),
+        pickle.dumps((1.0, 5)),
+        pickle.dumps((1.0, [5])),
+        pickle.dumps((1.0, [("key", "state", None)])),
+        pickle.dumps((1.0, [("key", "state", (b"", "text"))])),
+        pickle.dumps((1.0, [("key", "gone", b"")])),
+        pickle.dumps((1.0, [(5, "gone", None)])),
+        pickle.dumps((1.0, [("key", "command", ("name", 1.0, None, None))])),
+        pickle.dumps((1.0, [("key", "command", ("name", 1, None, None, b""))])),
+        pickle.dumps((1.0, [("key", "other", (b"", b""))])),
+        pickle.dumps((1.0, [("key", "state", (Node, b""))])),
+    ],
+)
+def test_a_damaged_record_is_named_and_nothing_of_it_is_run(payload: bytes) -> None:
+    with pytest.raises(ReplayError, match=r"record 7 .* damaged") as raised:
+        read_turn(7, payload)
+    assert raised.value.sequence == 7
+
+
+@given(st.binary())
+def test_no_bytes_are_worse_than_damaged(payload: bytes) -> None:
+    with pytest.raises(ReplayError):
+        read_turn(1, payload)
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "hold", "drop", "remove", "replace"]),
+        st.sampled_from("abc"),
+        st.sampled_from("abc"),
+    ),
+    max_size=5,
+)
+
+
+@given(st.lists(steps, max_size=8), st.integers(0, 8))
+def test_whatever_turns_do_is_done_again(turns: list[Any], start: int) -> None:
+    """From nothing, and from what there was at any earlier time."""
+    application, paper = running()
+    base: bytes | None = None
+    at = 0
+    for number, turn in enumerate(turns):
+        if number == start:
+            base, at = pickle.dumps(application.registry), paper.appended
+        with application.turn():
+            for step, name, second in turn:
+                do(application, step, name, second)
+    for begin, after in ((None, 0), (base, at)):
+        other = Application("web")
+        if begin is not None:
+            other.registry.adopt(pickle.loads(begin))
+        later = [each for each in paper.payloads.items() if each[0] > after]
+        replay(other, later, EVERYTHING)
+        assert contents(other) == contents(application)
+
+
+def do(application: Application, step: str, name: str, second: str) -> None:
+    registry = application.registry
+    match step:
+        case "set":
+            node(application, name).value += 1
+        case "hold":
+            node(application, name).others[len(second)] = node(application, second)
+        case "drop":
+            node(application, name).others.clear()
+        case "replace":
+            registry.set_component(Node, Node(9), name=name)
+        case _:
+            if registry.get_component(Node, name=name) is not None:
+                registry.remove_component(Node, name=name)
+
+
+def contents(application: Application) -> object:
+    """As `picture`; what is no component any more by its value, at two steps."""
+    names = {id(each): key for key, each in application.registry.items()}
+
+    def shown(item: Node, depth: int) -> object:
+        if id(item) in names and depth:
+            return names[id(item)]
+        held = (
+            {place: shown(each, depth + 1) for place, each in item.others.items()}
+            if depth < 3
+            else 0
+        )
+        return item.value, held
+
+    return {
+        key: shown(each, 0) for key, each in application.registry.items() if isinstance(each, Node)
+    }
