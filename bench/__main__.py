@@ -15,10 +15,10 @@ import click
 
 from perdure.persist.errors import PerdureError
 
-from . import formats, http, memory, scale, start
+from . import durability, formats, http, memory, scale, start
 from .claims import Bound, Verdict, table
 
-PARTS = ("http", "objects", "formats", "scale", "start", "memory")
+PARTS = ("http", "durability", "objects", "formats", "scale", "start", "memory")
 
 
 @click.command(help="Measure every claim of speed against its peer, in interleaved rounds.")
@@ -48,12 +48,14 @@ def main(parts: tuple[str, ...], rounds: int, seconds: int) -> None:
 
 
 def _measure(part: str, folder: Path, rounds: int, seconds: int) -> Generator[Verdict]:
-    if part in ("http", "memory") and shutil.which("wrk") is None:
+    if part in ("http", "durability", "memory") and shutil.which("wrk") is None:
         print(f"skipped: {part}: no wrk on PATH", file=sys.stderr)
         return
     match part:
         case "http":
             yield from http.run(folder, rounds, seconds)
+        case "durability":
+            yield from durability.run(folder, rounds, seconds)
         case "memory":
             yield from memory.run(folder, rounds)
         case "start":

@@ -45,9 +45,12 @@ class Comparison:
     peer: Page
     target: float
     measure: Literal["requests", "cpu"] = "requests"
+    strict: bool = False
 
     @property
     def bound(self) -> Bound:
+        if self.strict:
+            return "more than"
         return "at least" if self.measure == "requests" else "at most"
 
 
@@ -134,21 +137,29 @@ def run(folder: Path, rounds: int, seconds: int) -> Iterator[Verdict]:
     with contextlib.ExitStack() as stack:
         instances = {
             server.name: stack.enter_context(running(server, folder))
-            for server in _installed(servers(site))
+            for server in installed(servers(site))
         }
-        wanted = [
-            comparison
-            for comparison in COMPARISONS
-            if {comparison.ours.server, comparison.peer.server} <= instances.keys()
-        ]
-        pages = list(dict.fromkeys(p for c in wanted for p in (c.ours, c.peer)))
-        for page in pages:
-            _warm(instances[page.server], page)
-        samples = _sample(instances, pages, rounds, seconds)
+        yield from measured(COMPARISONS, instances, rounds, seconds)
+
+
+def measured(
+    comparisons: list[Comparison], instances: dict[str, Running], rounds: int, seconds: int
+) -> Iterator[Verdict]:
+    """Load the pages of all comparisons whose servers run, in turn, `rounds` times."""
+    wanted = [
+        comparison
+        for comparison in comparisons
+        if {comparison.ours.server, comparison.peer.server} <= instances.keys()
+    ]
+    pages = list(dict.fromkeys(p for c in wanted for p in (c.ours, c.peer)))
+    for page in pages:
+        _warm(instances[page.server], page)
+    samples = _sample(instances, pages, rounds, seconds)
     yield from (_verdict(comparison, samples) for comparison in wanted)
 
 
-def _installed(candidates: list[Server]) -> Iterator[Server]:
+def installed(candidates: list[Server]) -> Iterator[Server]:
+    """Those that can be started here; of each other one a line is printed."""
     for server in candidates:
         if server.present:
             yield server

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from .peers import BIN, PAGES
@@ -11,16 +12,21 @@ HELLO = ["--class", "hello.Hello", "--pythonpath", str(PAGES)]
 LOGGED = ["--logfile", "access.log"]
 
 
-def ours(name: str, options: list[str]) -> Server:
-    """The server that `mkapp web` builds of `options`, all but where it listens and is written."""
+def ours(name: str, options: list[str], run: Sequence[str] = ()) -> Server:
+    """The server that `mkapp web` builds of `options`, all but where it listens and is written.
+
+    `run` are further options of `rundaemon`.
+    """
 
     def launch(folder: Path, port: int) -> Launch:
-        return blueprint(name, folder, port, options)
+        return blueprint(name, folder, port, options, run)
 
     return Server(name, str(BIN / "rundaemon"), launch)
 
 
-def blueprint(name: str, folder: Path, port: int, options: list[str]) -> Launch:
+def blueprint(
+    name: str, folder: Path, port: int, options: list[str], run: Sequence[str] = ()
+) -> Launch:
     """Write `web.snap` into `folder`, and say how it is run."""
     # The key that signs snapshots is made here too, not among the user's own.
     environment = {"PERDURE_HOME": str(folder / "perdure")}
@@ -37,5 +43,5 @@ def blueprint(name: str, folder: Path, port: int, options: list[str]) -> Launch:
     )
     if built.returncode:
         raise ServerError(name, f"mkapp failed: {built.stderr.strip()}")
-    run = [str(BIN / "rundaemon"), "-n", "-f", "web.snap", "--logfile", "-"]
-    return Launch(run, environment)
+    started = [str(BIN / "rundaemon"), "-n", "-f", "web.snap", "--logfile", "-", *run]
+    return Launch(started, environment)

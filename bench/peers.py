@@ -3,6 +3,7 @@
 import os
 import pwd
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from .servers import Launch, Server
@@ -86,13 +87,18 @@ def _twisted(name: str, options: list[str]) -> Server:
     return Server(name, str(BIN / "twistd"), launch)
 
 
-def uvicorn(*options: str, name: str = "uvicorn") -> Server:
-    """uvicorn on a bare ASGI function, with httptools and uvloop, and `options`."""
+def uvicorn(
+    *options: str,
+    name: str = "uvicorn",
+    application: str = "asgi_hello:hello",
+    environment: Mapping[str, str] | None = None,
+) -> Server:
+    """uvicorn on a page of the bench, by default a bare ASGI function, with httptools and uvloop."""
 
     def launch(folder: Path, port: int) -> Launch:
         places = ["--host", "127.0.0.1", "--port", str(port), "--app-dir", str(PAGES)]
         fastest = ["--loop", "uvloop", "--http", "httptools", "--lifespan", "off"]
-        command = [str(BIN / "uvicorn"), "asgi_hello:hello", *places, *fastest, *options]
-        return Launch(command)
+        command = [str(BIN / "uvicorn"), application, *places, *fastest, *options]
+        return Launch(command, environment or {})
 
     return Server(name, str(BIN / "uvicorn"), launch)
