@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 """The number of the format that this version writes, in every syntax."""
 
+LAST_SEQUENCE: Final = 1 << 62
+"""Up to here the numbers of records may come from files: as many again are left to go on with."""
+
 Holds = Literal["blueprint", "state"]
 
 # A text may put lists of any depth there.
@@ -83,6 +86,10 @@ class Passport:
             # Files of the state are called after it.
             raise PassportError(
                 f"application: expected printable text without / and no . in front, got {name!r:.80}"
+            )
+        if not 0 <= made.sequence <= LAST_SEQUENCE:
+            raise PassportError(
+                f"sequence: expected a number from 0 to {LAST_SEQUENCE}, got {made.sequence}"
             )
         return made
 

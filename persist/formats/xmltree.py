@@ -130,7 +130,7 @@ def _head(fields: dict[str, Any], seal: Seal | None) -> bytes:
     for name, value in fields.items():
         if type(value) is str and is_plain(value):
             attributes += f' {name}="{in_attribute(value)}"'
-        elif value is not None and value != [] and value != {}:
+        elif value not in (None, [], {}, 0):
             inside = b"".join(xmlwriter.write(value, survey(value), 3))
             elements.append(b"    <%b>\n%b    </%b>\n" % (name.encode(), inside, name.encode()))
     passport = f"  <passport{attributes}".encode()

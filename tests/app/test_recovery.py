@@ -26,7 +26,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def last_record(path: Path) -> int:
     """The offset in a segment of the mark of its last frame that has a record."""
-    marks, at = [], -1
+    marks: list[int] = []
+    at = -1
     data = path.read_bytes()
     while (at := data.find(b"\xb5pf\n", at + 1)) >= 0:
         if data[at + 8 : at + 12] != bytes(4):

@@ -114,7 +114,7 @@ class _Client(asyncio.Protocol):
             if not self._transport.is_closing():
                 self._ask()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._crowd.lost_one()
 
     def _ask(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.persist.passport import Passport, PassportError
+from perdure.persist.passport import LAST_SEQUENCE, Passport, PassportError
 
 PASSPORT = Passport(
     format=1,
@@ -21,6 +21,7 @@ PASSPORT = Passport(
     paths=("/srv/site",),
     origin="ab" * 32,
     secret={"visits:Account": ("password",)},
+    sequence=7,
 )
 texts = st.text(st.characters(codec="utf-8"))
 
@@ -32,6 +33,7 @@ texts = st.text(st.characters(codec="utf-8"))
         application=texts.map(lambda text: f"web {ascii(text).replace('/', '')}"),
         paths=st.tuples(texts, texts),
         secret=st.dictionaries(texts, st.tuples(texts)),
+        sequence=st.integers(0, LAST_SEQUENCE),
     )
 )
 def test_it_comes_back_from_one_line_of_ascii(passport: Passport) -> None:
@@ -48,7 +50,7 @@ def test_it_reads_like_this() -> None:
         b'{"format": 1, "application": "web", "holds": "state", "written": "2026-11-21T05:47:19Z",'
         b' "writer": "perdure 0.1.0", "python": "3.11.7", "names": ["visits:Counter"],'
         b' "paths": ["/srv/site"], "origin": "' + b"ab" * 32 + b'",'
-        b' "secret": {"visits:Account": ["password"]}}\n'
+        b' "secret": {"visits:Account": ["password"]}, "sequence": 7}\n'
     )
 
 
@@ -71,6 +73,8 @@ def changed(**fields: object) -> bytes:
         (b"\xff", "decode"),
         (changed(format="1"), "format: expected a whole number, got '1'"),
         (changed(format=True), "format: expected a whole number, got True"),
+        (changed(sequence=-1), "sequence: expected a number from 0 to "),
+        (changed(sequence=1 << 64), "sequence: expected a number from 0 to "),
         (changed(application=1), "application: expected a text, got 1"),
         (changed(application=""), "application: expected printable text"),
         (changed(application="../etc"), "application: expected printable text"),

@@ -126,6 +126,7 @@ passport = Passport(
     paths=[],
     origin=None,
     secret={},
+    sequence=0,
 )
 
 application = Instance(

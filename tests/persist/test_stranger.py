@@ -241,7 +241,10 @@ def test_the_listed_fields_are_those_of_the_class_and_none_is_a_method(name: str
     for field in DATA_CLASSES[name]:
         assert not callable(getattr(cls, field, None))
     if attrs.has(cls):
-        assert {each.name for each in attrs.fields(cls)} <= DATA_CLASSES[name]
+        declared = getattr(cls, "__persistent__", None)
+        transient = declared.transient if declared else ()
+        kept = {each.name for each in attrs.fields(cls)}.difference(transient)
+        assert kept <= DATA_CLASSES[name]
 
 
 def test_an_unsigned_snapshot_is_a_strangers_to_everybody(folder: Path, signer: Signer) -> None:
