@@ -141,7 +141,7 @@ class Reader:
 
     def run(self, step: Step, where: str) -> None:
         """Do one step of a transcript."""
-        stopped = re.search(r"kill \$\(cat (\S+\.pid)\)", step.command)
+        stopped = re.search(r"kill (?:-9 )?\$\(cat ([^\s)]+\.pid)\)", step.command)
         watch = self._watch(self.folder / stopped[1]) if stopped else None
         done = subprocess.run(
             ["bash", "-c", self.prepare(step.command)],
