@@ -1,0 +1,90 @@
+"""``appstore recover``: an earlier moment becomes the newest state, or a snapshot elsewhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from ..app.loader import Loader
+from ..app.rewind import BaseError, Moment, Rewound, install, rewind, shown
+from ..convert import convert
+from ..persist import snapshot
+from .command import complain
+from .storetext import count
+from .subject import Subject, check_owner
+
+
+@attrs.frozen
+class Recovery:
+    """The state of the application at a `moment`; its code is loaded as a start would."""
+
+    subject: Subject
+    loader: Loader
+    moment: Moment
+
+    def install(self) -> Iterator[str]:
+        """Make it what the next start takes; gives what was done, for a person.
+
+        Raises LockedError, AccessError, and as `rewind` and `install` do; nothing has changed then.
+        """
+        store = self.subject.store()
+        check_owner(store)
+        with store.lock():
+            store.check_writable()
+            rewound = self._rewound()
+            source = rewound.blueprint or rewound.base
+            store.syntax = source.syntax if source else store.syntax
+            path = install(rewound, store, self.loader)
+        yield f"{path}: {_origin(rewound)}"
+        yield (
+            "the next start takes it; what was newer is kept among the generations and in the"
+            " journal, and does not count any more"
+        )
+
+    def write(self, output: Path) -> Iterator[str]:
+        """Write it to `output`, and leave the store as it is; gives what was done.
+
+        Raises as `rewind` and `snapshot.write` do.
+        """
+        rewound = self._rewound()
+        source = rewound.base
+        snapshot.write(
+            output,
+            rewound.application,
+            application=rewound.application.name,
+            holds="state",
+            paths=rewound.application.paths,
+            origin=None if source is None else source.digest.hex(),
+            signer=self.loader.signer if rewound.own else None,
+            syntax=convert.form_of(output) or "pickle",
+            sequence=rewound.sequence,
+        )
+        yield f"{output}: {_origin(rewound)}"
+
+    def _rewound(self) -> Rewound:
+        subject, loader = self.subject, self.loader
+        store = subject.store()
+        blueprint = None
+        if subject.file is not None:
+            loaded = loader.load(subject.file)
+            blueprint = loaded if loaded.passport.holds == "blueprint" else None
+        try:
+            rewound = rewind(store, loader, self.moment, blueprint)
+        except BaseError:
+            beside = subject.blueprint_beside()
+            if beside is None:
+                raise
+            rewound = rewind(store, loader, self.moment, loader.load(beside))
+        for warning in rewound.warnings:
+            complain("appstore", warning)
+        return rewound
+
+
+def _origin(rewound: Rewound) -> str:
+    source = rewound.base or rewound.blueprint
+    path = "" if source is None else f": {source.path}"
+    when = "" if rewound.time is None else f" of {shown(rewound.time)}"
+    line = f"the state after record {rewound.sequence}{when}{path}"
+    if rewound.replayed:
+        line += f" and {count(rewound.replayed, 'record')} that came after"
+    return line if rewound.own else f"{line}; not signed, as not all of it is yours"
