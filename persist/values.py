@@ -171,6 +171,8 @@ DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
         "send_time",
         "linger_time",
         "connections",
+        "session_time",
+        "sessions",
     ),
     "perdure.app.web.resource:Resource": _RESOURCE,
     "perdure.app.web.service:WebService": _SERVICE | {"site", "endpoints"},

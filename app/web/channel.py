@@ -149,7 +149,11 @@ class HTTPChannel(Rendering):
                 break
             if start < size and self._corked is None:
                 self._corked = []
-            self.answer(Request(head, self._client, self._secure, server.registry, self._body))
+            self.answer(
+                Request(
+                    head, self._client, self._secure, server.registry, server.sessions, self._body
+                )
+            )
             answered += 1
             if self._phase != IDLE or self._blocked or answered == _TURN:
                 if start < size and self._phase < LINGER:

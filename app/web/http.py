@@ -14,6 +14,7 @@ from .accesslog import AccessLog, escaped
 from .channel import HTTPChannel
 from .head import Head, parse_head
 from .request import Request
+from .sessions import Sessions
 from .site import Site
 
 _SWEEP: Final = 1.0
@@ -45,6 +46,7 @@ class HTTPServer:
         self.ledger = ledger
         """What makes changes durable before replies tell of them; None if nothing does."""
         self.limits = site.limits
+        self.sessions = Sessions(registry, site.limits, self.loop, ledger=ledger)
         self.log = AccessLog(site.log, self.loop) if site.log is not None else None
         self.connections: set[HTTPChannel] = set()
         self.draining = False
@@ -65,6 +67,7 @@ class HTTPServer:
     ) -> None:
         """Accepts connections on `sockets`, which are bound. They stay the caller's to close:
         after `drain`, connections wait in the kernel's queue until then."""
+        self.sessions.open()
         for each in sockets:
             self._servers.append(
                 await self.loop.create_server(
@@ -97,6 +100,7 @@ class HTTPServer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self.sessions.close()
         if self.log is not None:
             self.log.flush()
 

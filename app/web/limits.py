@@ -17,7 +17,7 @@ def _limit(default: Any) -> Any:
 
 @attrs.frozen
 class Limits:
-    """Bounds for each connection of a site. Sizes in bytes, times in seconds.
+    """Bounds for each connection of a site, and for its sessions. Sizes in bytes, times in seconds.
 
     Times are kept to about a second: one sweep a second looks at all connections.
     """
@@ -55,3 +55,9 @@ class Limits:
 
     connections: int = _limit(10_000)
     """At one time; each further one is answered 503 and closed."""
+
+    session_time: float = _limit(900.0)
+    """Without a request of a visitor; then the session is over, a tenth of that later at the most."""
+
+    sessions: int = _limit(100_000)
+    """At one time; beyond it the one that was unused longest is over, of those that came once first."""

@@ -110,11 +110,12 @@ class Output(asyncio.Protocol):
         return request.head.keep_alive and not closes and not self._server.draining
 
     def ending(self, request: Request, keeps: bool) -> bytes:
-        """What every head ends with: Connection, the site's fields, Date, the empty line."""
+        """What every head ends with: Connection, the fields of session and site, Date, an empty line."""
         server = self._server
         if int(time()) != server.second:
             server.tick()
-        return (request.head.persistence if keeps else b"Connection: close\r\n") + server.fields
+        persistence = request.head.persistence if keeps else b"Connection: close\r\n"
+        return persistence + request.head_fields() + server.fields
 
     def reply(
         self, request: Request, status: int, head: bytes, body: bytes, closes: bool = False

@@ -10,9 +10,12 @@ from ..registry import Registry
 from ..turns import Turn
 from .body import ClientGoneError, RequestBody
 from .head import Head, Headers
+from .sessions import Sessions
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage, MultiDict
+
+    from .session import Session
 
 
 @attrs.frozen
@@ -29,6 +32,7 @@ class Request:
     Lives until its reply has left. `client` is the peer's address (``unix`` for a UNIX socket),
     `secure` whether it came by TLS, `registry` the registry of the application that serves it, and
     `turn` the unit of work that answering it is; None where changes are not made durable one by one.
+    From when the head of the reply is made it `is_being_answered`.
     """
 
     __slots__ = (
@@ -38,9 +42,12 @@ class Request:
         "_form",
         "_is_closed",
         "_postpath",
+        "_session",
+        "_sessions",
         "body",
         "client",
         "head",
+        "is_being_answered",
         "method",
         "prepath",
         "registry",
@@ -54,6 +61,7 @@ class Request:
         client: str,
         secure: bool,
         registry: Registry,
+        sessions: Sessions,
         body: RequestBody | None = None,
     ) -> None:
         self.head = head
@@ -69,6 +77,9 @@ class Request:
         self._closed: asyncio.Event | None = None
         self._form: Form | None = None
         self._is_closed = False
+        self._sessions = sessions
+        self._session: Session | None = None
+        self.is_being_answered = False
         self.turn: Turn | None = None
 
     @property
@@ -134,12 +145,30 @@ class Request:
 
     @property
     def cookies(self) -> "MultiDict[str, str]":
-        """The cookies that the client sent."""
+        """The cookies that the client sent; broken UTF-8 comes as U+FFFD."""
         if self._cookies is None:
-            from werkzeug.http import parse_cookie
+            from werkzeug.sansio.http import parse_cookie
 
-            self._cookies = parse_cookie(self.headers.get("cookie"))
+            sent = self.headers.get("cookie", "").encode("latin-1")
+            self._cookies = parse_cookie(sent.decode(errors="replace"))
         return self._cookies
+
+    @property
+    def session(self) -> "Session":
+        """What is remembered of the visitor who asks; nothing is, until something is put into it.
+
+        To ask for it counts as a use, and makes the reply one that no shared cache may keep.
+        """
+        if self._session is None:
+            from .session import Session
+
+            self._session = Session(self, self._sessions)
+        return self._session
+
+    def head_fields(self) -> bytes:
+        """What the head of the reply, which is to leave now, has because of the request."""
+        self.is_being_answered = True
+        return b"" if self._session is None else self._session.head_fields()
 
     @property
     def closed(self) -> asyncio.Event:
