@@ -5,16 +5,16 @@ every object of the one has its own in the other wherever it is met: so sharing 
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import chain
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from .collector import collector_off
 from .graph import LONG, Call, Global, Graph, Instance, Node
+from .reduction import class_of
 from .survey import Survey, parts, survey
 from .trail import spell
 
-_class_of: Final[Callable[[Any], Any]] = cast("Any", type)
 _UNSHARED: Final = frozenset({type(None), bool, int, float})
 _TEXTS: Final = frozenset({str, bytes})
 _SETS: Final = frozenset({set, frozenset})
@@ -47,9 +47,9 @@ class _Comparison:
         while stack:
             holder, ones, others = stack.pop()
             for number, (one, other) in enumerate(zip(ones, others, strict=True)):
-                kind = _class_of(one)
+                kind = class_of(one)
                 if kind in _TEXTS:
-                    if _class_of(other) is not kind or one != other:
+                    if class_of(other) is not kind or one != other:
                         return _place(found, holder, number)
                     if len(one) <= LONG:
                         continue
@@ -76,11 +76,11 @@ class _Comparison:
 
     def _below(self, one: Any, other: Any) -> tuple[_Parts, _Parts] | None:
         """The parts of both, as many of the one as of the other; None if they differ themselves."""
-        kind = _class_of(one)
+        kind = class_of(one)
         if isinstance(one, Node):
             same = isinstance(other, Node) and self._is_same_shape(one, other)
             return (parts(one), parts(other)) if same else None
-        if _class_of(other) is not kind or len(one) != len(other):
+        if class_of(other) is not kind or len(one) != len(other):
             return None
         if kind is dict:
             return chain.from_iterable(one.items()), chain.from_iterable(other.items())
@@ -110,7 +110,7 @@ class _Comparison:
 
     def _is_same_name(self, one: Any, other: Any) -> bool:
         known = self._names.get(one)
-        if known is None and _class_of(other) is Global and _full_name(one) == _full_name(other):
+        if known is None and class_of(other) is Global and _full_name(one) == _full_name(other):
             known = self._names[one] = other
         return known is other
 
@@ -133,8 +133,8 @@ def _keywords(node: Node) -> list[str] | None:
 
 def _is_same(one: Any, other: Any) -> bool:
     """Whether two scalars that nobody shares are the same: a number to its last bit."""
-    if _class_of(one) is not _class_of(other):
+    if class_of(one) is not class_of(other):
         return False
-    if _class_of(one) is float:
+    if class_of(one) is float:
         return struct.pack(">d", one) == struct.pack(">d", other)
     return bool(one == other)

@@ -13,13 +13,13 @@ Signed is the SHA-256 of one line of text and the JSON of the passport, ordered 
 
 import hashlib
 import json
-from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 
 from .graph import Call, Global, Graph, Instance, Names
 from .passport import Passport
+from .reduction import class_of
 from .survey import Survey, survey
 from .trust import Signer, verify
 from .values import SAFE_VALUES
@@ -32,7 +32,6 @@ _MASTERS: Final = frozenset({_METHOD, _MODULE})
 _CALLED: Final = "()"
 # A call of what a call returned, and so on: longer than this is nobody's.
 _FAR: Final = 20
-_class_of: Final[Callable[[Any], Any]] = cast("Any", type)
 
 
 @attrs.frozen
@@ -126,7 +125,7 @@ def _is_master_at_work(call: Call) -> bool:
         call.state is call.members is call.pairs is call.setter is None
     ):
         return False
-    kinds = [_class_of(argument) for argument in call.arguments]
+    kinds = [class_of(argument) for argument in call.arguments]
     name = str(call.function)
     return (name == _METHOD and len(kinds) == 2 and kinds[1] is str) or (
         name == _MODULE and kinds == [str]

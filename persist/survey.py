@@ -2,15 +2,15 @@
 
 import math
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import chain, islice
 from typing import Any, Final, cast
 
 import attrs
 
 from .graph import LONG, SCALARS, Call, Global, Instance, Node
+from .reduction import class_of
 
-_class_of: Final[Callable[[Any], Any]] = cast("Any", type)
 # What nobody holds twice: Python's small scalars.
 _ALONE: Final = frozenset({type(None), bool, int, float})
 _TEXTS: Final = frozenset({str, bytes})
@@ -36,7 +36,7 @@ class Survey:
 
 def parts(item: Any) -> Iterable[Any]:
     """What `item` directly consists of, in the order in which it is written; of a set, in any."""
-    kind = _class_of(item)
+    kind = class_of(item)
     if kind is dict:
         return chain.from_iterable(cast("dict[Any, Any]", item).items())
     if kind in (list, tuple, set, frozenset):
@@ -75,13 +75,13 @@ def survey(root: Any) -> Survey:
             counts[number] += 1
             continue
         counts[number] = 1
-        kind = _class_of(item)
+        kind = class_of(item)
         below: Iterable[Any]
         if type(kind) is Global and item.keywords is item.members is item.pairs is item.setter:
             # Most objects: all these are None.
             below = item.arguments
             state = item.state
-            if _class_of(state) is dict and not below:
+            if class_of(state) is dict and not below:
                 # It would be next.
                 number = id(state)
                 if number in counts:
@@ -102,21 +102,21 @@ def survey(root: Any) -> Survey:
             below = parts(item)
             if kind is Call:
                 doers.append(item)
-                if _class_of(item.function) is Global:
+                if class_of(item.function) is Global:
                     below = islice(below, 1, None)
             elif kind in SETS:
-                is_any_order_hard |= any(_class_of(part) not in SCALARS for part in below)
+                is_any_order_hard |= any(class_of(part) not in SCALARS for part in below)
             elif isinstance(item, Node) and item.setter is not None:
                 doers.append(item)
         for part in below:
-            kind = _class_of(part)
+            kind = class_of(part)
             if kind in _TEXTS:
                 if len(part) > LONG:
                     stack.append(part)
             elif kind not in _ALONE:
                 stack.append(part)
     # Of the empty tuple and of a name there is but one, in any number of places.
-    for one in ((), *(each for each in doers if _class_of(each) is Global)):
+    for one in ((), *(each for each in doers if class_of(each) is Global)):
         counts.pop(id(one), None)
     shared = frozenset([number for number, count in counts.items() if count > 1])
     if not is_any_order_hard:
@@ -128,7 +128,7 @@ def survey(root: Any) -> Survey:
 
 def scalar_key(item: Any) -> tuple[str, Any]:
     """By what scalars are sorted: their class, and their value to the last bit."""
-    kind = _class_of(item)
+    kind = class_of(item)
     if kind is float and math.isnan(item):
         return "float", f"nan {struct.pack('>d', item).hex()}"
     return kind.__name__, item if kind in (int, str, bytes) else repr(item)

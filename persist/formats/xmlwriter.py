@@ -6,11 +6,12 @@ more than one piece is in memory.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, cast
 
 from ..graph import SCALARS, Call, Global, Instance, Node
+from ..reduction import class_of
 from ..survey import Survey
 from ..words import word_of
 from .xmltext import (
@@ -38,7 +39,6 @@ _KIND: Final[dict[Any, str]] = {
     list: "list", tuple: "tuple", set: "set", frozenset: "frozenset", dict: "dictionary"
 }  # fmt: skip
 
-_class_of: Final[Callable[[Any], Any]] = cast("Any", type)
 
 # Whether pairs or members, these, and at which level.
 _Content = tuple[bool, Iterator[Any], int]
@@ -100,7 +100,7 @@ class _Writer:
         """Write so many members, or until one is not written wholly."""
         lines, numbers, pad = self._lines, self._numbers, _PADS[level]
         for member in islice(members, _MANY_LINES + 1):
-            kind = _class_of(member)
+            kind = class_of(member)
             if (
                 kind is str
                 and len(member) <= SHORT
@@ -128,7 +128,7 @@ class _Writer:
                     self._rest.append((False, iter((value,)), level))
                     return False
                 line = ""
-            kind = _class_of(value)
+            kind = class_of(value)
             if (
                 kind is str
                 and len(value) <= SHORT
@@ -150,7 +150,7 @@ class _Writer:
 
     def _key_line(self, key: Any, level: int) -> str | None:
         """The line of a key; None if it has an inside of its own."""
-        kind = _class_of(key)
+        kind = class_of(key)
         if kind not in _SIMPLE or (kind in (str, bytes) and len(key) > _LONG):
             return None
         line = f"{_PADS[level]}{self._simple(key, _KEY)}\n"
@@ -161,7 +161,7 @@ class _Writer:
 
     def _simple(self, item: Any, role: str = "") -> str:
         """The element of a scalar, or of a class or function."""
-        kind = _class_of(item)
+        kind = class_of(item)
         if kind is str:
             if (
                 len(item) <= SHORT
@@ -209,7 +209,7 @@ class _Writer:
 
     def _begin(self, item: Any, level: int, role: str, mark: str) -> bool:
         pad = _PADS[level]
-        kind = _class_of(item)
+        kind = class_of(item)
         name = _KIND.get(kind)
         if name is not None:
             if not item:
@@ -249,7 +249,7 @@ class _Writer:
         head = f'{pad}<instance{role} class="{self._name(cast("Global", type(node)))}"{mark}'
         state = node.state
         if (
-            _class_of(state) is dict
+            class_of(state) is dict
             and state
             and id(state) not in self._shared
             and not node.arguments
