@@ -103,9 +103,13 @@ def write(found: Snapshot, target: Path, form: str, signer: Signer | None, watch
 
 
 def pieces(found: Snapshot, form: str, signer: Signer | None) -> Iterator[bytes]:
-    """`found` as `form`, for a file that is nobody's to replace, such as standard output."""
+    """`found` as `form`, for a file that is nobody's to replace, such as standard output.
+
+    What is signed in it are the names that `snapshot.put` would sign.
+    """
     if form == HTML:
         from . import page
 
         return page.render(found)
-    return table.by_name(form).encode(found.passport, found.content, signer)
+    passport = attrs.evolve(found.passport, names=found.content.names)
+    return table.by_name(form).encode(passport, found.content, signer)

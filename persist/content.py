@@ -63,6 +63,11 @@ class Content:
                 raise FormatError(f"the content is not a stream of objects: {error}") from error
         return self._graph
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every class and function that the graph names, sorted. Raises FormatError as `graph`."""
+        return tuple(sorted(map(str, self.graph.names)))
+
 
 @attrs.frozen(eq=False)
 class Snapshot:

@@ -5,9 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from perdure.convert.convert import TargetError, check_target, is_same, signer_for, target_of
+from perdure.convert.convert import (
+    TargetError,
+    check_target,
+    is_same,
+    pieces,
+    signer_for,
+    target_of,
+    write,
+)
 from perdure.persist import snapshot
+from perdure.persist.formats import table
 from perdure.persist.trust import Owner, Signer
+
+from .models import Thing
 
 
 @pytest.mark.parametrize(
@@ -68,3 +79,18 @@ def test_what_another_user_may_have_written_is_not_signed_anew(
     assert signer_for(snapshot.read(path), Owner.of(path)) is None
     path.unlink()
     assert signer_for(found, Owner.of(path)) is None
+
+
+@pytest.mark.parametrize("form", table.SUFFIXES)
+@pytest.mark.parametrize("syntax", table.SUFFIXES)
+def test_standard_output_gets_what_a_file_gets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: str, form: str
+) -> None:
+    monkeypatch.setenv("PERDURE_HOME", str(tmp_path / "key"))
+    signer = Signer.of_user()
+    path, target = tmp_path / "web", tmp_path / "other"
+    root = Thing(ring=Thing().ring)
+    snapshot.write(path, root, application="web", holds="state", signer=signer, syntax=syntax)
+    found = snapshot.read(path)
+    write(found, target, form, signer, iter)
+    assert b"".join(pieces(found, form, signer)) == target.read_bytes()
