@@ -15,8 +15,9 @@ from ..graph import Graph
 from ..mandate import Seal
 from .format import FormatError
 from .xmlbuilder import Builder
-from .xmlframes import FREE, KEYED, STRICT, WrongError, place
+from .xmlframes import FREE, KEYED, STRICT, WrongError
 from .xmlheading import ATTRIBUTES, check_attributes, check_number, start_part, unknown
+from .xmlplace import place_of
 from .xmltext import ValueTextError, bytes_of, float_of, int_of, short_bytes_of, unescaped
 
 _PIECE: Final = 1 << 18
@@ -105,7 +106,7 @@ class Reader(Builder):
     def error(self, reason: str) -> FormatError:
         """An error where the reader is, or was when it stopped."""
         line, column = self._stopped or self._position()
-        return FormatError(reason, line, column, place=place([*self.stack, self.frame]))
+        return FormatError(reason, line, column, place=place_of([*self.stack, self.frame]))
 
     def _position(self) -> tuple[int, int]:
         return self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1

@@ -1,8 +1,6 @@
-"""The elements that a reader of XML has open, and where in the application that is."""
+"""The elements that a reader of XML has open, and what may stand in each."""
 
 from typing import Any, Final
-
-from ..place import ROOT, Field, Item, Step, show
 
 FREE: Final = 0
 """The element has any values inside."""
@@ -13,8 +11,6 @@ STRICT: Final = 2
 NODES: Final = ("instance", "copyreg")
 SECTIONS: Final = ("loadfunc", "arguments", "keywords", "members", "items", "setter")
 """What may stand in a node before its state, in this order."""
-_LISTED: Final = ("list", "tuple", "set", "frozenset", "members")
-_FAR: Final = 50
 
 
 class WrongError(Exception):
@@ -112,46 +108,3 @@ class Frame:
                 raise WrongError(f"expected <tuple>, the arguments of the call; got <{name}>")
         elif name == "loadfunc":
             raise WrongError("an <instance> has no loadfunc")
-
-
-def place(frames: list[Frame]) -> str | None:
-    """The place of what the last of `frames`, all that are open, has not got yet, or got last."""
-    if len(frames) < 3:
-        is_root = len(frames) == 2 and "passport" in (frames[1].extra or ()) and not frames[1].parts
-        return ROOT if is_root else None
-    steps: list[Step] = []
-    for number, frame in enumerate(frames[2:], 2):
-        if frame.name in ("passport", "signature"):
-            return None
-        if frame.is_key:
-            break
-        if frame.name in _LISTED:
-            if not _is_of_slots(frames, number):
-                steps.append(Item(len(frame.parts)))
-        elif frame.mode == KEYED and frame.name != "keywords":
-            if len(frame.parts) % 2 == 0:
-                break
-            key = frame.parts[-1]
-            is_field = frame.name == "dictionary" and type(key) is str and _is_state(frames, number)
-            steps.append(Field(key) if is_field else Item(key))
-    if len(steps) > _FAR:
-        return show(steps[-_FAR:], "...")
-    return show(steps, f"(reference {frames[2].number})" if frames[1].parts else ROOT)
-
-
-def _is_state(frames: list[Frame], number: int) -> bool:
-    """Whether the dictionary at `number` is the state of a node, or the part of it with the slots."""
-    above = frames[number - 1]
-    if above.name == "tuple":
-        above = frames[number - 2]
-    return above.name in NODES
-
-
-def _is_of_slots(frames: list[Frame], number: int) -> bool:
-    """Whether the element at `number` is a state of two dictionaries, of which one is open."""
-    return (
-        frames[number].name == "tuple"
-        and frames[number - 1].name in NODES
-        and len(frames) > number + 1
-        and frames[number + 1].name == "dictionary"
-    )

@@ -73,7 +73,7 @@ PLACES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("syntax", ["source"])
+@pytest.mark.parametrize("syntax", ["source", "xml"])
 @pytest.mark.parametrize("place", PLACES)
 def test_a_mistake_is_where_a_person_finds_it(place: str, syntax: str) -> None:
     graph = Graph(PLACES[place], NAMES)
@@ -82,7 +82,7 @@ def test_a_mistake_is_where_a_person_finds_it(place: str, syntax: str) -> None:
         assert lookup.find(graph, place).value == MARK
 
 
-@pytest.mark.parametrize("syntax", ["source"])
+@pytest.mark.parametrize("syntax", ["source", "xml"])
 @pytest.mark.parametrize("root", [{MARK}, frozenset({MARK}), {MARK: 1}], ids=repr)
 def test_what_has_no_place_of_its_own_is_told_by_what_holds_it(root: Any, syntax: str) -> None:
     assert told(Graph([root], NAMES), syntax) == "application[0]"
