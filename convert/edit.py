@@ -28,6 +28,7 @@ from typing import Any, ClassVar, Final, cast
 import attrs
 
 from ..persist.errors import PerdureError
+from ..persist.formats.spelling import MOST_DIGITS
 from ..persist.graph import SCALARS, Global, Graph, Instance, Node
 from ..persist.passport import Passport, PassportError
 from ..persist.place import Field, PlaceError, parse, show
@@ -39,7 +40,6 @@ from .lookup import LookupFailedError, Spot, find, is_in_secret, what_it_is
 Secret = Mapping[str, Collection[str]]
 
 _SHOWN: Final = 60
-_MOST_DIGITS: Final = 4_300
 _FILLING: Final[dict[type[Any], str]] = {
     list: "extend",
     dict: "update",
@@ -197,9 +197,9 @@ def _read_text(text: str) -> str:
 
 def _read_int(text: str) -> int:
     digits = text.strip()
-    if sum(map(str.isdigit, digits)) > _MOST_DIGITS and not digits.lstrip("+-").startswith("0x"):
+    if sum(map(str.isdigit, digits)) > MOST_DIGITS and not digits.lstrip("+-").startswith("0x"):
         raise ValueFormatError(
-            f"expected a whole number of at most {_MOST_DIGITS} digits; write a longer one in"
+            f"expected a whole number of at most {MOST_DIGITS} digits; write a longer one in"
             " hexadecimal"
         )
     try:

@@ -1,17 +1,16 @@
 """What brackets of the source syntax make of what stands in them (which ones, `sourceforms` says)."""
 
 import binascii
-import math
-import struct
 from collections.abc import Callable
 from typing import Any, Final, cast
 
 import attrs
 
 from ..assembly import Assembly, node_parts
-from ..graph import Call, Global, Instance, Node, instance_of
+from ..graph import Call, Global, GraphError, Instance, Node, instance_of
 from ..words import Word, WordError, call_of
-from .sourcenames import WORDS, is_field, split
+from .sourcenames import WORDS, is_field
+from .spelling import special_float, split
 
 
 @attrs.define
@@ -108,9 +107,12 @@ class Builder:
         """What is called `text`, such as ``visits.Counter``."""
         if type(text) is not str:
             raise SourceError("expected a name in quotes, such as 'visits.Counter'", place)
+        module_and_name = split(text)
+        if module_and_name is None:
+            raise SourceError(f"expected a name such as 'visits.Counter', got {text!r:.80}", place)
         try:
-            return self.names.find(*split(text))
-        except ValueError as error:
+            return self.names.find(*module_and_name)
+        except GraphError as error:
             raise SourceError(str(error), place) from error
 
     def node(self, named: Global, form: str) -> Node:
@@ -218,19 +220,14 @@ class Builder:
 
     def special_float(self, frame: Frame) -> Any:
         text = self._only(frame, "a text")
-        if text in ("nan", "inf", "-inf"):
-            return float(text)
-        if type(text) is str and text.startswith("nan:") and len(text) == 20:
-            try:
-                value: float = struct.unpack(">d", bytes.fromhex(text[4:]))[0]
-            except (ValueError, struct.error):
-                value = 0.0
-            if math.isnan(value):
-                return value
-        raise SourceError(
-            f"expected 'nan', 'inf', '-inf' or 'nan:' and 16 hexadecimal digits, got {text!r:.80}",
-            frame.start,
-        )
+        value = special_float(text) if type(text) is str else None
+        if value is None:
+            raise SourceError(
+                "expected 'nan', 'inf', '-inf' or 'nan:' and 16 hexadecimal digits,"
+                f" got {text!r:.80}",
+                frame.start,
+            )
+        return value
 
     def packed(self, frame: Frame) -> Any:
         text = self._only(frame, "a text")

@@ -12,8 +12,9 @@ from ..reduction import class_of
 from ..survey import Survey
 from ..words import Word, word_of
 from .format import FormatError
-from .sourceliterals import SHORT, float_text, int_text, scalar_text
-from .sourcenames import WORDS, dotted, is_field
+from .sourceliterals import SHORT, float_text, scalar_text
+from .sourcenames import WORDS, is_field
+from .spelling import dotted, int_text
 
 FLAT_DEPTH: Final = 2
 MOST_FLAT: Final = 30

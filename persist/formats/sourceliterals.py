@@ -2,34 +2,23 @@
 
 import base64
 import math
-import struct
 from collections.abc import Iterator
 from typing import Any, Final
+
+from . import spelling
 
 SHORT: Final = 100
 """Texts and bytes of at most so many characters are one literal, on one line."""
 _LONGEST: Final = 1000
-# Python itself reads 4,300 digits; a person does not read a thousand.
-_GREATEST: Final = 10**1000
-_NAN: Final = "7ff8000000000000"
 _PRINTABLE: Final = bytes(range(32, 127)) + b"\t\r\n"
 _PACKED: Final = 750
 _SAMPLED: Final = 1 << 16
 
 
-def int_text(value: int) -> str:
-    """Decimal, or hexadecimal beyond a thousand digits."""
-    return repr(value) if -_GREATEST < value < _GREATEST else hex(value)
-
-
 def float_text(value: float) -> str:
     """The shortest text that reads as `value`; ``float('...')`` for what has no literal."""
-    if math.isfinite(value):
-        return repr(value)
-    bits = struct.pack(">d", value).hex()
-    if math.isnan(value) and bits != _NAN:
-        return f"float('nan:{bits}')"
-    return f"float('{value!r}')"
+    text = spelling.float_text(value)
+    return text if math.isfinite(value) else f"float({text!r})"
 
 
 def scalar_text(value: str | bytes) -> str | None:

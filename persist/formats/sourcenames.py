@@ -1,4 +1,4 @@
-"""The words of the source syntax, and how names of modules and fields stand in it."""
+"""The words of the source syntax, and which names of fields can stand in it."""
 
 import keyword
 import re
@@ -20,27 +20,6 @@ WORDS: Final = {
 """The words here for those of `persist.words`."""
 
 _FIELD: Final = re.compile(r"[^\W\d]\w*")
-
-
-def dotted(module: str, name: str) -> str:
-    """What `module` has as `name`, in one text.
-
-    ``visits.Counter``, or ``visits:Outer.Inner`` where the last dot is not the one between the two.
-    Raises `ValueError` for a `name` with a colon, which no text of this kind could tell.
-    """
-    if ":" in name:
-        raise ValueError(f"the name {name!r:.80}, of {module!r:.80}, has a colon in it")
-    if ":" in module or "." in name:
-        return f"{module}:{name}"
-    return f"{module}.{name}"
-
-
-def split(text: str) -> tuple[str, str]:
-    """The module and the name that `dotted` put together. Raises `ValueError`."""
-    module, _, name = text.rpartition(":" if ":" in text else ".")
-    if not module or not name:
-        raise ValueError(f"expected a name such as 'visits.Counter', got {text!r:.80}")
-    return module, name
 
 
 def is_field(name: str) -> bool:

@@ -12,7 +12,7 @@ import math
 import re
 from typing import Final
 
-MOST_DIGITS: Final = 4300
+from .spelling import MOST_DIGITS
 
 _GAP: Final = rb"(?>[ \t\r\n\f]++|#[^\r\n]*+|\\\r?\n)*+"
 _PLAIN: Final = rb"""'(?!'')[^'\\\r\n]*+'|"(?!"")[^"\\\r\n]*+\""""

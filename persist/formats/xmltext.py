@@ -8,20 +8,19 @@ Deletes and the controls from U+0080 on would be allowed, and are escaped all th
 import binascii
 import math
 import re
-import struct
 from collections.abc import Iterator
 from typing import Final
 
 from ..graph import Global
+from . import spelling
 from .format import FormatError
+from .spelling import LEAST_HEXADECIMAL
 
 SHORT: Final = 80
 """Up to this many characters, and one line, a text stands in an attribute."""
 _PIECE: Final = 1 << 16
 _LINE: Final = 57  # bytes in a line of base64 of 76 characters
-_LEAST_HEXADECIMAL: Final = 10**1000
 _LARGEST: Final = 1 << 25
-_MOST_DIGITS: Final = 4300
 
 _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _TO_ESCAPE: Final = re.compile(rf"\\|{_UNWRITABLE.pattern}")
@@ -32,7 +31,6 @@ _ATTRIBUTE: Final = str.maketrans({**_MARKUP, '"': "&quot;", "\t": "&#9;", "\n":
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _HEXADECIMAL: Final = re.compile(r"-?0x[0-9a-f]+", re.IGNORECASE)
 _FLOAT: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
-_NAN_BITS: Final = 0x7FF8000000000000
 
 
 class ValueTextError(ValueError):
@@ -127,18 +125,19 @@ def short_bytes_of(value: str) -> bytes:
 
 
 def int_text(number: int) -> str:
-    """`number` in decimal, or in hexadecimal from 1,000 digits on. Raises FormatError."""
-    if -_LEAST_HEXADECIMAL < number < _LEAST_HEXADECIMAL:
+    """`number` as `spelling` has it. Raises FormatError for one that no attribute should hold."""
+    # At once: most are small, and this is called for every int.
+    if -LEAST_HEXADECIMAL < number < LEAST_HEXADECIMAL:
         return str(number)
     if number.bit_length() > _LARGEST:
         raise FormatError(f"an int of {number.bit_length():,} bits is too large for XML")
-    return hex(number)
+    return spelling.int_text(number)
 
 
 def int_of(value: str) -> int:
     """Read what `int_text` wrote. Raises `ValueTextError`."""
     if _DECIMAL.fullmatch(value):
-        if len(value) <= _MOST_DIGITS:
+        if len(value) <= spelling.MOST_DIGITS:
             return int(value)
         raise ValueTextError(
             f"an int of {len(value):,} digits is too long for decimal; write it in hexadecimal: 0x..."
@@ -148,49 +147,38 @@ def int_of(value: str) -> int:
     raise ValueTextError(f"expected a whole number such as 5, got {value!r:.80}")
 
 
-def float_text(number: float) -> str:
-    """The shortest decimal for `number`; for a NaN of unusual bits those as well."""
-    if not math.isnan(number) or (bits := _bits(number)) == _NAN_BITS:
-        return repr(number)
-    return f"nan:{bits:016x}"
-
-
 def float_of(value: str) -> float:
-    """Read what `float_text` wrote. Raises `ValueTextError`."""
+    """Read what `spelling.float_text` wrote. Raises `ValueTextError`."""
     if _FLOAT.fullmatch(value):
         number = float(value)
         if math.isinf(number):
             raise ValueTextError(f"{value:.80} is too large for a float; write inf if it is meant")
         return number
-    if value in ("nan", "inf", "-inf"):
-        return float(value)
-    if re.fullmatch("nan:[0-9a-f]{16}", value):
-        made: float = struct.unpack(">d", bytes.fromhex(value[4:]))[0]
-        if math.isnan(made):
-            return made
-    raise ValueTextError(f"expected a number such as 1.5, or inf, -inf, nan; got {value!r:.80}")
-
-
-def _bits(number: float) -> int:
-    return int.from_bytes(struct.pack(">d", number))
+    # The schema has small letters only.
+    special = spelling.special_float(value) if value == value.lower() else None
+    if special is None:
+        raise ValueTextError(f"expected a number such as 1.5, or inf, -inf, nan; got {value!r:.80}")
+    return special
 
 
 def name_text(name: Global) -> str:
     """The name of a class or function, dotted or with a colon. Raises FormatError if it has none
     that could be read back.
     """
-    dotted = ":" not in name.module and ":" not in name.name and "." not in name.name
-    text = f"{name.module}.{name.name}" if dotted else f"{name.module}:{name.name}"
-    if ":" in name.name or not is_plain(text) or split_name(text) != (name.module, name.name):
+    try:
+        text = spelling.dotted(name.module, name.name)
+    except ValueError:
+        text = ""
+    if not is_plain(text) or spelling.split(text) != (name.module, name.name):
         raise FormatError(f"XML cannot hold the name {name.name!r:.80} of {name.module!r:.80}")
     return in_attribute(text)
 
 
 def split_name(text: str) -> tuple[str, str]:
     """The module and the name in it. Raises `ValueTextError`."""
-    module, _, name = text.rpartition(":" if ":" in text else ".")
-    if not module or not name:
+    found = spelling.split(text)
+    if found is None:
         raise ValueTextError(
             f"expected a module and a name in it, as visits.Counter; got {text!r:.80}"
         )
-    return module, name
+    return found

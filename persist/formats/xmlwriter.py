@@ -14,10 +14,10 @@ from ..graph import SCALARS, Call, Global, Instance, Node
 from ..reduction import class_of
 from ..survey import Survey
 from ..words import word_of
+from .spelling import float_text
 from .xmltext import (
     SHORT,
     bytes_pieces,
-    float_text,
     in_attribute,
     int_text,
     is_plain,
