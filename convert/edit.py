@@ -32,7 +32,7 @@ from ..persist.formats.spelling import MOST_DIGITS
 from ..persist.graph import SCALARS, Global, Graph, Instance, Node
 from ..persist.passport import Passport, PassportError
 from ..persist.place import Field, PlaceError, parse, show
-from ..persist.survey import parts
+from ..persist.survey import objects, parts
 from ..persist.words import Word, WordError, call_of
 from .branches import as_word, branches, dotted
 from .lookup import LookupFailedError, Spot, find, is_in_secret, what_it_is
@@ -122,18 +122,11 @@ def renamed(passport: Passport, graph: Graph, changes: Iterable[Change]) -> Pass
 
 def _names_in(root: object) -> set[Global]:
     found: set[Global] = set()
-    seen: set[int] = set()
-    stack = [root]
-    while stack:
-        item = stack.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
+    for item in objects(root):
         if type(item) is Global:
             found.add(item)
         elif isinstance(item, Instance):
             found.add(cast("Global", type(item)))
-        stack += [part for part in parts(item) if type(part) not in SCALARS]
     return found
 
 

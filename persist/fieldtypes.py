@@ -23,7 +23,7 @@ from .errors import PerdureError
 from .expectation import UNKNOWN, Expectations, MismatchError, Rule, named_by
 from .graph import SCALARS, Call, Global, Graph, Instance, Node
 from .reduction import fields_of
-from .survey import parts
+from .survey import objects
 from .typewords import shown, words
 from .values import DATA_CLASSES
 from .ways import Way, steps_of, to_field, ways
@@ -122,8 +122,8 @@ def examine(
     """
     classes = _Classes(allows, strict=strict)
     found: dict[int, list[_Mismatch]] = {}
-    for node in _nodes(graph.root):
-        wrong = classes.mismatches(node)
+    for node in objects(graph.root):
+        wrong = classes.mismatches(node) if isinstance(node, Node) else None
         if wrong:
             found[id(node)] = wrong
     return Examination(
@@ -330,20 +330,6 @@ def _resolved(kind: type[Any], name: str, annotation: Any) -> Any:
     names = vars(sys.modules[home.__module__])
     holder = type(home.__name__, (), {"__annotations__": {name: annotation}})
     return typing.get_type_hints(holder, names, {home.__name__: home, **vars(home)})[name]
-
-
-def _nodes(root: Any) -> Iterator[Node]:
-    """All nodes that `root` leads to, each once."""
-    seen: set[int] = set()
-    stack = [root]
-    while stack:
-        item = stack.pop()
-        if type(item) in _LEAVES or id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, Node):
-            yield item
-        stack += [part for part in parts(item) if type(part) not in _LEAVES]
 
 
 def _located(

@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Final, cast
 
@@ -60,6 +60,19 @@ def _parts_of_node(node: Node) -> list[Any]:
     if node.setter is not None:
         found.append(node.setter)
     return found
+
+
+def objects(root: Any) -> Iterator[Any]:
+    """Everything that `root` leads to, each once, but for scalars. No depth of nesting is too great."""
+    seen: set[int] = set()
+    stack = [root]
+    while stack:
+        item = stack.pop()
+        if class_of(item) in SCALARS or id(item) in seen:
+            continue
+        seen.add(id(item))
+        yield item
+        stack += [part for part in parts(item) if class_of(part) not in SCALARS]
 
 
 def survey(root: Any) -> Survey:
