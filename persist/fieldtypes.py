@@ -79,11 +79,6 @@ class Examination:
     unchecked: tuple[Unchecked, ...]
 
 
-def check(graph: Graph, allows: Allows) -> list[Problem]:
-    """The problems that `examine` finds."""
-    return list(examine(graph, allows).problems)
-
-
 def examine_file(
     path: Path, found: Snapshot, allows: Allows, *, strict: bool = False
 ) -> Examination:

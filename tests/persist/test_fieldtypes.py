@@ -20,7 +20,7 @@ from perdure.app.registry import Registry
 from perdure.app.restart import Restart
 from perdure.persist import graphstream
 from perdure.persist.capture import capture
-from perdure.persist.fieldtypes import Examination, Problem, Unchecked, check, examine
+from perdure.persist.fieldtypes import Allows, Examination, Problem, Unchecked, examine
 from perdure.persist.graph import Call, Graph, Instance, instance_of
 from perdure.persist.trust import Policy
 from perdure.tools.kinds.web import KIND
@@ -39,6 +39,10 @@ def graph_of(root: object) -> Graph:
 
 def examined(root: object) -> Examination:
     return examine(graph_of(root), EVERYTHING)
+
+
+def check(graph: Graph, allows: Allows) -> list[Problem]:
+    return list(examine(graph, allows).problems)
 
 
 def told(item: object, **fields: Any) -> list[str]:
