@@ -60,14 +60,10 @@ Limits of the reader: brackets nest 1,000 deep; a decimal number has 4,300 digit
 """
 
 import codecs
-import hashlib
 import re
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
-import attrs
-
-from .. import mandate
 from ..collector import collector_off
 from ..content import Content, Snapshot
 from ..graph import Graph
@@ -75,9 +71,10 @@ from ..mandate import Seal
 from ..passport import FORMAT as NUMBER
 from ..passport import Passport, PassportError, newer
 from ..reduction import class_of
-from ..survey import Survey, survey
+from ..survey import Survey
 from ..trust import Signer
 from .format import Format, FormatError
+from .sealing import opened, sealed
 from .sourcebuilder import Record
 from .sourcenames import BEGINS, HEAD
 from .sourcereader import Reader
@@ -93,9 +90,7 @@ def encode(passport: Passport, content: Content, signer: Signer | None) -> Itera
     """The pieces of a file. Raises FormatError for a name that cannot be written."""
     graph = content.graph
     with collector_off():
-        looked = survey(graph.root)
-        passport = attrs.evolve(passport, names=mandate.names_of(graph, looked))
-        seal = None if signer is None else mandate.sign(passport, signer)
+        passport, seal, looked = sealed(passport, graph, signer)
         yield from _gathered(_texts(passport, seal, graph.root, looked))
 
 
@@ -106,9 +101,7 @@ def decode(data: bytes) -> Snapshot:
     if "passport" not in heads:
         raise FormatError("the statement passport = Passport(...) is missing")
     passport = _passport(heads["passport"], data)
-    holder, voided_by = mandate.holder(passport, _seal(heads.get("signature"), data), graph)
-    digest = hashlib.sha256(data).digest()
-    return Snapshot(passport, Content.of_graph(graph), digest, holder, FORMAT.name, voided_by)
+    return opened(data, FORMAT.name, passport, _seal(heads.get("signature"), data), graph)
 
 
 def decode_graph(data: bytes, lines: dict[int, int] | None = None) -> Graph:

@@ -56,13 +56,9 @@ what would stand deeper than 40 levels stands after the application, in the orde
 attribute has at most 80 characters of text or bytes, and an int 1,000 digits before it is hexadecimal.
 """
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any, Final
 
-import attrs
-
-from .. import mandate
 from ..collector import collector_off
 from ..content import Content, Snapshot
 from ..graph import Graph
@@ -72,6 +68,7 @@ from ..survey import survey
 from ..trust import Signer
 from . import xmlreader, xmlwriter
 from .format import Format, FormatError
+from .sealing import opened, sealed
 from .xmlevents import Document
 from .xmltext import in_attribute, is_plain
 
@@ -82,9 +79,7 @@ def encode(passport: Passport, content: Content, signer: Signer | None) -> Itera
     """The pieces of a file. Raises FormatError for what XML cannot hold."""
     graph = content.graph
     with collector_off():
-        looked = survey(graph.root)
-        passport = attrs.evolve(passport, names=mandate.names_of(graph, looked))
-        seal = None if signer is None else mandate.sign(passport, signer)
+        passport, seal, looked = sealed(passport, graph, signer)
         yield _head(passport.fields(), seal)
         yield from xmlwriter.write(graph.root, looked)
         yield b"</snapshot>\n"
@@ -97,9 +92,7 @@ def decode(data: bytes) -> Snapshot:
         passport = Passport.from_fields(found.fields)
     except PassportError as error:
         raise FormatError(f"the passport is wrong: {error}", found.line) from error
-    holder, voided_by = mandate.holder(passport, found.seal, found.graph)
-    digest = hashlib.sha256(data).digest()
-    return Snapshot(passport, Content.of_graph(found.graph), digest, holder, FORMAT.name, voided_by)
+    return opened(data, FORMAT.name, passport, found.seal, found.graph)
 
 
 def decode_graph(data: bytes, lines: dict[int, int] | None = None) -> Graph:
