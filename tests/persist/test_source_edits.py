@@ -14,8 +14,10 @@ from perdure.persist.formats.format import FormatError
 from perdure.persist.formats.sourcenames import HEAD
 from perdure.persist.graph import Call, Instance
 
+from ..passport import PASSPORT
 from .graphs import graphs
-from .test_source import PASSPORT, graph_of, text_of
+from .test_source import text_of
+from .texts import graph_of
 
 
 def read(text: str) -> Any:

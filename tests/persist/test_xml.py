@@ -1,48 +1,30 @@
 """The XML syntax: what it looks like, and that all of a graph comes back from it."""
 
-import pathlib
-import pickle
 import struct
-import subprocess
-import sys
 import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from perdure.persist import graphstream
-from perdure.persist.capture import capture
 from perdure.persist.content import Content
 from perdure.persist.formats import table, xmltree
 from perdure.persist.formats.format import FormatError
 from perdure.persist.graph import Call, Graph, Names, instance_of
-from perdure.persist.isomorphism import difference
 from perdure.persist.passport import Passport
 from perdure.persist.trust import Signer
 
-from . import models
-from .graphs import graphs
-from .test_source import WHAT_THE_ORIGINAL_LOST
-
-PASSPORT = Passport(
-    format=1,
-    application="web",
-    holds="state",
-    written="2026-11-21T05:47:19Z",
-    writer="perdure 0.1.0",
-    python="3.11.7",
-)
-
-
-def graph_of(root: object) -> Graph:
-    return graphstream.read(capture(root).stream)
+from ..passport import PASSPORT
+from . import texts
+from .texts import graph_of
 
 
 def text_of(graph: Graph, passport: Passport = PASSPORT) -> str:
-    return b"".join(xmltree.encode(passport, Content.of_graph(graph), None)).decode()
+    return texts.text_of(graph, "xml", passport)
+
+
+def assert_survives(graph: Graph) -> str:
+    return texts.assert_survives(graph, "xml")
 
 
 def application(root: object) -> str:
@@ -51,14 +33,6 @@ def application(root: object) -> str:
     head, _, rest = text.partition("  </passport>\n" if "</passport>" in text else '"3.11.7"/>\n')
     assert head
     return rest.removesuffix("</snapshot>\n")
-
-
-def assert_survives(graph: Graph) -> str:
-    text = text_of(graph)
-    again = xmltree.decode_graph(text.encode())
-    assert difference(graph, again) is None
-    assert text_of(again) == text
-    return text
 
 
 def packed(moment: datetime) -> bytes:
@@ -278,24 +252,6 @@ def test_fields_of_a_newer_passport_are_passed_over() -> None:
     assert xmltree.decode(text.encode()).passport == PASSPORT
 
 
-@pytest.mark.parametrize("name", WHAT_THE_ORIGINAL_LOST)
-def test_what_the_original_lost_survives(name: str) -> None:
-    assert_survives(graph_of(WHAT_THE_ORIGINAL_LOST[name]))
-
-
-def test_every_part_of_a_reduction_survives() -> None:
-    reduced = models.Reduced("name")
-    reduced.members, reduced.pairs, reduced.state = [1, reduced], {(1,): reduced}, {"a": reduced}
-    assert_survives(graph_of([reduced, reduced]))
-
-
-def test_empty_parts_of_a_node_are_not_missing_ones() -> None:
-    names = Names()
-    call = Call(names.find("functools", "partial"), ())
-    call.members, call.pairs, call.state = [], [], {}
-    assert_survives(Graph([call, Call(call, ())], names))
-
-
 @pytest.mark.parametrize(
     "nan", ["7ff8000000000000", "fff8000000000000", "7ff0000000000001", "ffffffffffffffff"]
 )
@@ -346,83 +302,6 @@ def test_what_nests_too_deep_stands_after_the_application() -> None:
     text = assert_survives(Graph(nested, Names()))
     assert '\n  <list reference="1">\n' in text
     assert max(len(line) - len(line.lstrip()) for line in text.splitlines()) < 100
-
-
-def _link(kind: str, inner: Any, names: Names) -> Any:
-    if kind == "lists":
-        return [inner]
-    if kind == "tuples":
-        return inner, 1
-    if kind == "calls":
-        return Call(names.find("visits", "Link"), (inner,))
-    made = instance_of(names.find("visits", "Link"))
-    made.state = {"after": inner}
-    return {made: 2} if kind == "keys" else made
-
-
-@pytest.mark.parametrize("kind", ["instances", "lists", "tuples", "calls", "keys"])
-def test_depth_has_no_limit(kind: str) -> None:
-    names = Names()
-    root: Any = ()
-    for _ in range(100_000):
-        root = _link(kind, root, names)
-    text = text_of(Graph(root, names))
-    assert text_of(xmltree.decode_graph(text.encode())) == text
-
-
-@settings(max_examples=60)
-@given(graphs())
-def test_any_objects_survive(root: list[Any]) -> None:
-    assert_survives(graph_of(root))
-
-
-@given(st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.binary()
-    | st.text(st.characters(codec=None)) | st.text("&<>\"'\\\r\n\t\0\x85 ]", max_size=120),
-    lambda inner: st.lists(inner) | st.lists(inner).map(tuple)
-    | st.dictionaries(st.text() | st.floats(allow_nan=False), inner),
-))  # fmt: skip
-def test_any_values_survive(root: Any) -> None:
-    graph = Graph(root, Names())
-    again = xmltree.decode_graph(text_of(graph).encode())
-    assert repr(again.root) == repr(root)
-    assert difference(graph, again) is None
-
-
-@given(
-    st.text(st.characters(codec=None), min_size=1), st.text(st.characters(codec=None), min_size=1)
-)
-def test_any_name_survives_or_is_refused(module: str, name: str) -> None:
-    names = Names()
-    graph = Graph([names.find(module, name), instance_of(names.find(module, name))], names)
-    try:
-        text = text_of(graph)
-    except FormatError:
-        return
-    assert difference(graph, xmltree.decode_graph(text.encode())) is None
-
-
-def test_the_text_does_not_depend_on_the_hash_seed() -> None:
-    program = (
-        "from tests.persist.test_xml import application\n"
-        "print(application([{'b', 'a', 'c'}, frozenset({'x', 'y', (1, 'z')}), {('t', 's'), 'u'}]))"
-    )
-    texts = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2", "3")
-    }
-    assert len(texts) == 1
-
-
-def test_the_same_graph_gives_the_same_text() -> None:
-    root = [models.Plain(value=number, names={f"a{number}", "b"}) for number in range(9)]
-    assert application(root) == application(pickle.loads(pickle.dumps(root)))
 
 
 def test_the_writer_holds_little_of_what_it_writes() -> None:

@@ -15,7 +15,8 @@ from perdure.persist.formats.format import FormatError
 from perdure.persist.graph import Call, Instance
 
 from .graphs import graphs
-from .test_xml import graph_of, text_of
+from .test_xml import text_of
+from .texts import graph_of
 
 HEAD = (
     '<snapshot format="1"><passport application="web" holds="state" written="2026"'

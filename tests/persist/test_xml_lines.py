@@ -16,8 +16,10 @@ from perdure.persist.graph import Graph, Names, instance_of
 from perdure.persist.isomorphism import difference
 from perdure.persist.trust import Signer
 
+from ..passport import PASSPORT
 from .graphs import graphs
-from .test_xml import PASSPORT, graph_of, text_of
+from .test_xml import text_of
+from .texts import graph_of
 
 VALUES: Any = [
     None, True, False, 0, -5, 10**30, 10**1200, 1.5, float("inf"), "", "a", "é\u2028\U0001f600",

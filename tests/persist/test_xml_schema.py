@@ -13,10 +13,11 @@ from perdure.persist.formats.format import FormatError
 from perdure.persist.graph import Graph, Names
 from perdure.persist.trust import Signer
 
+from ..passport import PASSPORT
 from .graphs import graphs
-from .test_source import WHAT_THE_ORIGINAL_LOST
-from .test_xml import GOLDEN, PASSPORT, graph_of, text_of
+from .test_xml import GOLDEN, text_of
 from .test_xml_edits import HEAD, VALUES, WRONG
+from .texts import WHAT_THE_ORIGINAL_LOST, graph_of
 
 
 def problems(text: str) -> list[str]:
