@@ -9,19 +9,12 @@ from perdure.persist.content import Content
 from perdure.persist.formats import table
 from perdure.persist.formats.format import FormatError
 from perdure.persist.graph import Call, Graph, Names, instance_of
-from perdure.persist.passport import Passport
 from perdure.persist.words import Word, call_of
+
+from ..passport import PASSPORT
 
 MARK = 424242
 NAMES = Names()
-PASSPORT = Passport(
-    format=1,
-    application="web",
-    holds="state",
-    written="2026-11-21T05:47:19Z",
-    writer="perdure 0.1.0",
-    python="3.11.2",
-)
 
 
 def instance(**given: Any) -> Any:

@@ -18,23 +18,18 @@ from perdure.app.collection import ServiceCollection
 from perdure.app.endpoints import TCPEndpoint
 from perdure.app.registry import Registry
 from perdure.app.restart import Restart
-from perdure.persist import graphstream
-from perdure.persist.capture import capture
 from perdure.persist.fieldtypes import Allows, Examination, Problem, Unchecked, examine
 from perdure.persist.graph import Call, Graph, Instance, instance_of
 from perdure.persist.trust import Policy
 from perdure.tools.kinds.web import KIND
 
 from . import typed
+from .texts import graph_of
 from .typed import Base, Colour, Derived, Inner, Level, Text, Wide
 
 EVERYTHING = Policy.everything().allows
 SAMPLE = Path(__file__).parents[2] / "samples" / "site"
 WIDE = f"{typed.__name__}.Wide"
-
-
-def graph_of(root: object) -> Graph:
-    return graphstream.read(capture(root).stream)
 
 
 def examined(root: object) -> Examination:

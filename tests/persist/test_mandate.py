@@ -9,33 +9,21 @@ from typing import Any
 import attrs
 import pytest
 
-from perdure.persist import graphstream, mandate
-from perdure.persist.capture import capture
+from perdure.persist import mandate
 from perdure.persist.graph import Call, Graph, Instance, Names, instance_of
 from perdure.persist.mandate import Seal, holder, names_of, sign
 from perdure.persist.passport import Passport
 from perdure.persist.trust import Signer
 
+from ..passport import PASSPORT
 from . import models
+from .texts import graph_of
 
 HERE = models.__name__
 
 
-def graph_of(root: object) -> Graph:
-    return graphstream.read(capture(root).stream)
-
-
 def passport_of(graph: Graph) -> Passport:
-    return Passport(
-        format=1,
-        application="web",
-        holds="state",
-        written="2026-11-21T05:47:19Z",
-        writer="perdure 0.1.0",
-        python="3.11.7",
-        names=names_of(graph),
-        paths=("/srv/site",),
-    )
+    return attrs.evolve(PASSPORT, names=names_of(graph), paths=("/srv/site",))
 
 
 def test_the_names_are_those_of_classes_functions_and_bound_methods() -> None:

@@ -10,13 +10,10 @@ from hypothesis import strategies as st
 
 from perdure.persist.passport import LAST_SEQUENCE, Passport, PassportError
 
-PASSPORT = Passport(
-    format=1,
-    application="web",
-    holds="state",
-    written="2026-11-21T05:47:19Z",
-    writer="perdure 0.1.0",
-    python="3.11.7",
+from ..passport import PASSPORT
+
+FULL = attrs.evolve(
+    PASSPORT,
     names=("visits:Counter",),
     paths=("/srv/site",),
     origin="ab" * 32,
@@ -46,7 +43,7 @@ def test_it_comes_back_from_one_line_of_ascii(passport: Passport) -> None:
 
 
 def test_it_reads_like_this() -> None:
-    assert PASSPORT.to_line() == (
+    assert FULL.to_line() == (
         b'{"format": 1, "application": "web", "holds": "state", "written": "2026-11-21T05:47:19Z",'
         b' "writer": "perdure 0.1.0", "python": "3.11.7", "names": ["visits:Counter"],'
         b' "paths": ["/srv/site"], "origin": "' + b"ab" * 32 + b'",'
@@ -55,12 +52,12 @@ def test_it_reads_like_this() -> None:
 
 
 def test_fields_of_a_newer_writer_are_passed_over() -> None:
-    content = {**json.loads(PASSPORT.to_line()), "sealed": True}
-    assert Passport.from_line(json.dumps(content).encode()) == PASSPORT
+    content = {**json.loads(FULL.to_line()), "sealed": True}
+    assert Passport.from_line(json.dumps(content).encode()) == FULL
 
 
 def changed(**fields: object) -> bytes:
-    return json.dumps({**json.loads(PASSPORT.to_line()), **fields}).encode()
+    return json.dumps({**json.loads(FULL.to_line()), **fields}).encode()
 
 
 @pytest.mark.parametrize(
@@ -102,4 +99,4 @@ def test_a_line_that_is_no_passport_is_refused(line: bytes, message: str) -> Non
 
 def test_a_passport_does_not_change() -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        PASSPORT.format = 2  # type: ignore[misc]
+        FULL.format = 2  # type: ignore[misc]

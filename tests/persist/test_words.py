@@ -9,17 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.persist.capture import capture
 from perdure.persist.graph import Call, Graph, Names
-from perdure.persist.graphstream import read
 from perdure.persist.isomorphism import difference
 from perdure.persist.words import NAMES, Word, WordError, call_of, word_of
 
 from .models import Plain
-
-
-def graph_of(item: object) -> Graph:
-    return read(capture(item).stream)
+from .texts import graph_of
 
 
 def word_for(item: object) -> Word | None:
