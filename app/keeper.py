@@ -11,10 +11,9 @@ from typing import Final, Literal
 import attrs
 
 from ..persist.checkpoint import Child, ForkError, check_memory, fork
-from ..persist.disk import DISK, Disk
 from ..persist.errors import PerdureError
 from ..persist.files import WriteError
-from ..persist.journal import Journal
+from ..persist.storage import Appender
 from .alarms import AlarmClock
 from .ledger import Ledger
 from .state import Keeping, LeftOutError
@@ -51,9 +50,7 @@ class Keeper:
     keeping: Keeping
     durability: Durability | None = "durable"
     pace: Pace = Pace()
-    disk: Disk = attrs.field(default=DISK, repr=False)
-    """Where the journal is written."""
-    _journal: Journal | None = attrs.field(init=False, default=None)
+    _journal: Appender | None = attrs.field(init=False, default=None)
     _sequence: int = attrs.field(init=False)
     _volume: int = attrs.field(init=False, default=0)
     _since: float = attrs.field(init=False, factory=time.monotonic)
@@ -82,9 +79,7 @@ class Keeper:
         if self.durability == "checkpoint":
             return
         loop = asyncio.get_running_loop()
-        journal = self._journal = Journal(
-            store.journal_folder,
-            application=application.name,
+        journal = self._journal = store.journal(
             first=resumption.first,
             key=resumption.key,
             level=self.durability,
@@ -93,7 +88,6 @@ class Keeper:
             on_progress=lambda _: loop.call_soon_threadsafe(ledger.progressed),
             on_failure=lambda error: loop.call_soon_threadsafe(ledger.failed, error),
             on_recovery=lambda: loop.call_soon_threadsafe(ledger.recovered),
-            disk=self.disk,
         )
         ledger = application.ledger = Ledger(
             application, journal, beginning.policy, scriptmodule.script_folders

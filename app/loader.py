@@ -113,7 +113,10 @@ class Loader:
         Raises SnapshotError, LoadError, ContentError, FieldsError or OwnerError.
         """
         owner = Owner.of(path)
-        found = snapshot.read(path)
+        return self.restore(path, snapshot.read(path), owner)
+
+    def restore(self, path: Path, found: Snapshot, owner: Owner) -> Loaded:
+        """The application in the snapshot `found`, which `owner` had put at `path`; as `load`."""
         own = found.is_signed_by(self.signer)
         if own and not owner.may_have_signed():
             raise OwnerError(path, owner.user)

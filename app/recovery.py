@@ -14,10 +14,10 @@ from ..persist.culprit import CaptureError
 from ..persist.errors import PerdureError
 from ..persist.files import write_error
 from ..persist.frames import Frame, journal_key
-from ..persist.journalreader import JournalError, JournalReader
+from ..persist.journalreader import JournalError
 from ..persist.restore import restore
 from ..persist.snapshot import SnapshotError
-from ..persist.store import FolderStore, State
+from ..persist.storage import Records, State, Store
 from ..persist.trust import Policy
 from .application import Application
 from .collection import ServiceCollection
@@ -103,7 +103,7 @@ class Beginning:
 def begin(
     application: Application,
     built: Loaded | None,
-    store: FolderStore,
+    store: Store,
     loader: Loader,
     *,
     fresh: bool = False,
@@ -121,19 +121,19 @@ def begin(
     """
     own = built is None or built.own
     key = journal_key(loader.signer) if own else b""
-    reader = JournalReader(store.journal_folder, application.name, key)
+    reader = store.records(key)
     states = store.states()
     if built is not None and built.passport.holds == "state":
         if fresh:
             raise FreshError(application.name)
-        return _resumed(built, states, reader, key, loader)
+        return _resumed(built, states, store, reader, key, loader)
     if fresh:
         start = _Start(application, own, None, "starts without earlier state")
-        return _forked(start, states, reader, key, loader)
+        return _forked(start, states, store, key, loader)
     return _recovered(application, own, store, reader, key, loader)
 
 
-def last_kept(beginning: Beginning, store: FolderStore, loader: Loader) -> Application:
+def last_kept(beginning: Beginning, store: Store, loader: Loader) -> Application:
     """What the run that began with `beginning` would have if it ended now. Raises as `begin`.
 
     Only its components are of use.
@@ -145,7 +145,7 @@ def last_kept(beginning: Beginning, store: FolderStore, loader: Loader) -> Appli
             ServiceCollection, restore(beginning.services, Policy.everything())
         )
     key = beginning.resumption.key
-    reader = JournalReader(store.journal_folder, application.name, key)
+    reader = store.records(key)
     return _recovered(application, beginning.own, store, reader, key, loader).application
 
 
@@ -160,17 +160,22 @@ class _Start:
 
 
 def _resumed(
-    built: Loaded, states: Sequence[State], reader: JournalReader, key: bytes, loader: Loader
+    built: Loaded,
+    states: Sequence[State],
+    store: Store,
+    reader: Records,
+    key: bytes,
+    loader: Loader,
 ) -> Beginning:
     """Exactly the file that was named: what the store has beyond it is left aside."""
     start = _Start(built.application, built.own, built, "resumes")
     after = built.passport.sequence
-    if states and os.path.samefile(states[0].path, built.path) and _has_none(reader, after):
+    if states and store.is_state(states[0], built.path) and _has_none(reader, after):
         return _going_on(start, after, after, reader, key, loader, ())
-    return _forked(start, states, reader, key, loader)
+    return _forked(start, states, store, key, loader)
 
 
-def _has_none(reader: JournalReader, after: int) -> bool:
+def _has_none(reader: Records, after: int) -> bool:
     """Whether the journal has nothing after that record, and is ours to go on with."""
     try:
         return not any(True for _ in reader.records(after)) and not reader.report.damage
@@ -181,8 +186,8 @@ def _has_none(reader: JournalReader, after: int) -> bool:
 def _recovered(
     application: Application,
     own: bool,
-    store: FolderStore,
-    reader: JournalReader,
+    store: Store,
+    reader: Records,
     key: bytes,
     loader: Loader,
 ) -> Beginning:
@@ -227,34 +232,27 @@ def _recovered(
     return attrs.evolve(made, sentence=told)
 
 
-def _passed_over(usable: Sequence[State], store: FolderStore, reader: JournalReader) -> list[str]:
+def _passed_over(usable: Sequence[State], store: Store, reader: Records) -> list[str]:
     """What to say of unreadable states that are not the newest. Raises `StateError` of one that may be.
 
     When a file was written is all that is left of it; a copy of it may only seem newer.
     """
     warnings: list[str] = []
     since = datetime.fromisoformat(reader.fresh_since).timestamp() if reader.fresh_since else 0.0
-    known = max([since, *(_changed(state.path) for state in usable)])
+    known = max([since, *(store.changed(state.path) for state in usable)])
     for error in store.unreadable():
-        if _changed(error.path) > known:
+        if store.changed(error.path) > known:
             raise _refusal(error.path, store, error)
         warnings.append(f"{error}; there is a newer state than this one")
     return warnings
 
 
-def _refusal(path: Path, store: FolderStore, cause: PerdureError) -> StateError:
+def _refusal(path: Path, store: Store, cause: PerdureError) -> StateError:
     older = any(other != path for other in store.generations())
     return StateError(path, store.generations_folder if older else None, cause)
 
 
-def _changed(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return float("inf")
-
-
-def _keep_damaged(reader: JournalReader) -> Path:
+def _keep_damaged(reader: Records) -> Path:
     try:
         return reader.keep_damaged()[0].parent
     except OSError as error:
@@ -262,13 +260,13 @@ def _keep_damaged(reader: JournalReader) -> Path:
 
 
 def _newest_whole(
-    states: Sequence[State], application: Application, store: FolderStore, loader: Loader
+    states: Sequence[State], application: Application, store: Store, loader: Loader
 ) -> tuple[Loaded | None, StateError | None]:
     """The newest state that can be read, and what was wrong with the newest of all."""
     damage: StateError | None = None
     for state in states:
         try:
-            loaded = loader.load(state.path)
+            loaded = loader.restore(state.path, *store.read(state.path))
             found = loaded.passport
             if found.holds != "state" or found.application != application.name:
                 raise ContentError(
@@ -289,7 +287,7 @@ def _going_on(
     start: _Start,
     base: int,
     sequence: int,
-    reader: JournalReader,
+    reader: Records,
     key: bytes,
     loader: Loader,
     warnings: Sequence[str],
@@ -300,11 +298,11 @@ def _going_on(
 
 
 def _forked(
-    start: _Start, states: Sequence[State], reader: JournalReader, key: bytes, loader: Loader
+    start: _Start, states: Sequence[State], store: Store, key: bytes, loader: Loader
 ) -> Beginning:
     """Begin a history of its own: nothing that was saved before counts any more."""
     # Whoever wrote them: of these records nothing is of interest but their numbers.
-    reader = attrs.evolve(reader, key=None)
+    reader = store.records(None)
     for _ in reader.records():
         pass
     last = max([reader.last, *(state.passport.sequence for state in states)])

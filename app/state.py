@@ -15,7 +15,7 @@ from ..persist.errors import PerdureError
 from ..persist.formats.format import FormatError
 from ..persist.restore import restore
 from ..persist.snapshot import VerificationError
-from ..persist.store import FolderStore
+from ..persist.storage import Store
 from ..persist.trust import Policy
 from .application import Application
 from .collection import ServiceCollection
@@ -60,7 +60,7 @@ class Keeping:
     """How the run that began with `beginning` is saved."""
 
     beginning: Beginning
-    store: FolderStore
+    store: Store
     loader: Loader
 
     def save(self, sequence: int) -> Path:
@@ -131,7 +131,7 @@ class Keeping:
 
 
 def _savable(
-    beginning: Beginning, store: FolderStore, loader: Loader
+    beginning: Beginning, store: Store, loader: Loader
 ) -> tuple[Application, tuple[CaptureError, ...]]:
     """As much of the application as can be saved, and what stood in the way of the rest."""
     application = beginning.application
@@ -159,7 +159,7 @@ def _savable(
     return attrs.evolve(application, registry=registry, services=services), tuple(causes)
 
 
-def _kept(beginning: Beginning, store: FolderStore, loader: Loader) -> dict[str, object]:
+def _kept(beginning: Beginning, store: Store, loader: Loader) -> dict[str, object]:
     """The components as the files have them."""
     with suppress(PerdureError):
         return dict(last_kept(beginning, store, loader).registry.items())

@@ -4,9 +4,10 @@ What stores state takes a `Disk`, so that a test can hand it another: one that f
 operation, or one that knows what a loss of power would have left. Every failure is an OSError.
 """
 
+import fcntl
 import os
 import stat
-from errno import EINVAL
+from errno import EINVAL, EISDIR
 from pathlib import Path
 from typing import Final
 
@@ -52,24 +53,47 @@ class Disk:
         """Give up `handle`; the content need not be on the device."""
         os.close(handle)
 
-    def read(self, path: Path) -> bytes:
-        """The whole content of a file; anything but an ordinary file is an error."""
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    def lock(self, path: Path) -> int:
+        """A handle to the file at `path`, made if need be, that no other handle has the lock of.
+
+        The lock goes with the handle, and with those that forked children have of it. Raises
+        BlockingIOError while another has it; then nothing was changed.
+        """
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError(EINVAL, os.strerror(EINVAL), str(path))
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle
+
+    def read(self, path: Path, *, links: bool = False) -> bytes:
+        """The whole content of a file; anything but an ordinary file is an error.
+
+        With `links`, a symbolic link leads to its file, and without it is an error.
+        """
+        handle = _open(path, links)
+        try:
             with open(handle, "rb", buffering=0, closefd=False) as file:
                 return file.readall()
         finally:
             os.close(handle)
 
-    def read_start(self, path: Path, length: int) -> bytes:
-        """The first `length` bytes of a file, or all of a shorter one."""
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    def read_part(self, path: Path, offset: int, length: int, *, links: bool = False) -> bytes:
+        """The `length` bytes at `offset`, or as many as there are; else as `read`."""
+        handle = _open(path, links)
         try:
-            return os.pread(handle, length, 0)
+            return os.pread(handle, length, offset)
         finally:
             os.close(handle)
+
+    def read_start(self, path: Path, length: int) -> bytes:
+        """The first `length` bytes of a file, or all of a shorter one."""
+        return self.read_part(path, 0, length)
+
+    def status(self, path: Path) -> os.stat_result:
+        """Whose a file is, when it was changed, and by its numbers which one it is; follows links."""
+        return os.stat(path)
 
     def names(self, folder: Path) -> list[str]:
         """What is in `folder`, in no order."""
@@ -98,6 +122,30 @@ class Disk:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+    def exists(self, path: Path) -> bool:
+        """Whether there is anything at `path` that its status can be had of."""
+        try:
+            self.status(path)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def is_same(self, path: Path, other: Path) -> bool:
+        """Whether both are names of one file."""
+        return os.path.samestat(self.status(path), self.status(other))
+
+
+def _open(path: Path, links: bool) -> int:
+    # A pipe with no writer is an error, not a wait for ever.
+    follow = 0 if links else os.O_NOFOLLOW
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | follow)
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        number = EISDIR if stat.S_ISDIR(mode) else EINVAL
+        raise OSError(number, os.strerror(number), str(path))
+    return handle
 
 
 DISK: Final = Disk()

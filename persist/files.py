@@ -1,4 +1,4 @@
-"""The one place that writes to the disk: a file is replaced as a whole, or not at all.
+"""The one way to write a whole file: it is replaced as a whole, or not at all.
 
 The new content goes to a temporary file beside its target, readable by its owner alone, is flushed
 to the device, read back and compared, and only then takes the target's name; the folder is flushed
@@ -18,6 +18,7 @@ from typing import ClassVar
 
 import attrs
 
+from .disk import DISK, Disk
 from .errors import PerdureError
 
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
@@ -73,6 +74,7 @@ def replace(
     mode: int = 0o600,
     verify: Callable[[Path], object] | None = None,
     retire: Callable[[], object] | None = None,
+    disk: Disk = DISK,
 ) -> None:
     """Give `path` the content `data`, or its pieces in turn, durably and all at once.
 
@@ -88,34 +90,30 @@ def replace(
     temporary = path.with_name(temporary_name(path.name))
     try:
         with _failing_as(path, "creation"):
-            handle = os.open(
-                temporary,
-                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW,
-                mode,
-            )
+            handle = disk.create(temporary, mode)
         try:
             with _failing_as(path, "write"):
-                written = _write_all(handle, [data] if isinstance(data, bytes) else data)
+                written = _write_all(disk, handle, [data] if isinstance(data, bytes) else data)
             with _failing_as(path, "flush"):
-                os.fsync(handle)
+                disk.sync(handle)
         finally:
             with _failing_as(path, "closing"):
-                os.close(handle)
+                disk.close(handle)
         with _failing_as(path, "reading back"):
-            if _summary(temporary, written.size) != written:
+            if _summary(disk, temporary, written.size) != written:
                 raise WriteError(path, "reading back", None)
         if verify is not None:
             verify(temporary)
         if retire is not None:
             retire()
         with _failing_as(path, "renaming"):
-            os.rename(temporary, path)
+            disk.rename(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            disk.unlink(temporary)
         raise
     with _failing_as(path, "flush of the folder"):
-        flush_folder(path.parent)
+        disk.sync_folder(path.parent)
 
 
 def temporary_name(name: str) -> str:
@@ -129,13 +127,13 @@ def target_of(temporary: str) -> str | None:
     return found.group(1) if found else None
 
 
-def flush_folder(folder: Path) -> None:
-    """Make the names in `folder` durable. Raises OSError."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def make_folder(folder: Path, disk: Disk = DISK) -> None:
+    """Make `folder`, durably, if there is none. Raises `WriteError`."""
+    with _failing_as(folder, "creation"):
+        with contextlib.suppress(FileExistsError):
+            disk.make_folder(folder)
+        # Even if it was there: a process that was killed may have made it just before.
+        disk.sync_folder(folder.parent)
 
 
 def write_error(path: Path, operation: str, error: OSError) -> WriteError:
@@ -160,24 +158,18 @@ class _Summary:
     digest: bytes
 
 
-def _write_all(handle: int, pieces: Iterable[bytes]) -> _Summary:
+def _write_all(disk: Disk, handle: int, pieces: Iterable[bytes]) -> _Summary:
     size, checksum = 0, hashlib.sha256()
     for piece in pieces:
         checksum.update(piece)
+        disk.write(handle, piece, size)
         size += len(piece)
-        rest = memoryview(piece)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
     return _Summary(size, checksum.digest())
 
 
-def _summary(path: Path, most: int) -> _Summary:
+def _summary(disk: Disk, path: Path, most: int) -> _Summary:
     size, checksum = 0, hashlib.sha256()
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        while size < most and (piece := os.read(handle, min(_PIECE, most - size))):
-            checksum.update(piece)
-            size += len(piece)
-    finally:
-        os.close(handle)
+    while size < most and (piece := disk.read_part(path, size, min(_PIECE, most - size))):
+        checksum.update(piece)
+        size += len(piece)
     return _Summary(size, checksum.digest())

@@ -24,10 +24,10 @@ import attrs
 
 from .disk import DISK, Disk
 from .errors import PerdureError
-from .files import WriteError
+from .files import WriteError, make_folder
 from .frames import GREATEST_RECORD, Frame
 from .journalwriter import JournalWriter, Level
-from .segment import Place, make_folder
+from .segment import Place
 
 # Fewer would cost rate under the greatest load, and more would make its first ones wait.
 _BATCH: Final = 1 << 14
@@ -120,7 +120,7 @@ class Journal:
         wait, no more are taken. The caller must hold the application's lock.
         """
         self.folder = folder
-        make_folder(disk, folder)
+        make_folder(folder, disk)
         self._writer = JournalWriter.begin(
             Place(disk, folder, application, key), level, first, carried=carried, fresh=fresh
         )

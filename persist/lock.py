@@ -1,6 +1,6 @@
 """The lock by which an application is run by one process at a time."""
 
-import fcntl
+import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import attrs
 
 from . import files
+from .disk import DISK, Disk
 from .errors import PerdureError
 
 
@@ -52,6 +53,7 @@ class Lock:
 
     path: Path
     application: str
+    disk: Disk = attrs.field(default=DISK, repr=False)
     _handle: int | None = attrs.field(default=None, init=False)
 
     @property
@@ -69,8 +71,8 @@ class Lock:
             self._handle = self._open()
         number = b"%d\n" % os.getpid()
         try:
-            os.pwrite(self._handle, number, 0)
-            os.ftruncate(self._handle, len(number))
+            self.disk.write(self._handle, number, 0)
+            self.disk.truncate(self._handle, len(number))
         except OSError as error:
             self.release()
             raise files.write_error(self.path, "write", error) from error
@@ -79,9 +81,11 @@ class Lock:
     def release(self) -> None:
         """Let go of it, if it is held. The file stays: removing it would let two in."""
         if self._handle is not None:
-            os.ftruncate(self._handle, 0)
-            os.close(self._handle)
-            self._handle = None
+            handle, self._handle = self._handle, None
+            # A number that stays says of whoever looks at it nothing: the lock is what counts.
+            with contextlib.suppress(OSError):
+                self.disk.truncate(handle, 0)
+            self.disk.close(handle)
 
     def __enter__(self) -> Self:
         return self
@@ -95,27 +99,20 @@ class Lock:
         self.release()
 
     def _open(self) -> int:
-        folder = self.path.parent
         try:
-            handle = os.open(
-                self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
-        except OSError as error:
-            raise StoreError(folder, f"{self.path.name}: {way_out(error.errno)}") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return self.disk.lock(self.path)
         except BlockingIOError as error:
-            text = os.pread(handle, 32, 0).strip()
-            pid = int(text) if text.isdigit() else None
-            raise LockedError(self.application, self.path, pid) from error
+            raise LockedError(self.application, self.path, self._holder()) from error
         except OSError as error:
-            raise StoreError(folder, f"{self.path.name}: {way_out(error.errno)}") from error
-        else:
-            handle, kept = -1, handle
-            return kept
-        finally:
-            if handle >= 0:
-                os.close(handle)
+            reason = f"{self.path.name}: {way_out(error.errno)}"
+            raise StoreError(self.path.parent, reason) from error
+
+    def _holder(self) -> int | None:
+        try:
+            text = self.disk.read_start(self.path, 32).strip()
+        except OSError:
+            return None
+        return int(text) if text.isdigit() else None
 
 
 def way_out(number: int | None) -> str:

@@ -246,15 +246,6 @@ def segments(disk: Disk, folder: Path) -> list[tuple[int, Path]]:
     return sorted(found)
 
 
-def make_folder(disk: Disk, folder: Path) -> None:
-    """Make the folder of a journal, if there is none. Raises `WriteError`."""
-    with _failing_as(folder, "creation"):
-        with contextlib.suppress(FileExistsError):
-            disk.make_folder(folder)
-        # Even if it was there: a process that was killed may have made it just before.
-        disk.sync_folder(folder.parent)
-
-
 def prune(disk: Disk, folder: Path, sequence: int) -> list[Path]:
     """Remove the segments all of whose records have numbers up to `sequence`; tells which.
 

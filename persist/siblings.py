@@ -14,6 +14,7 @@ import attrs
 
 from . import snapshot
 from .content import Content, Snapshot
+from .disk import DISK, Disk
 from .errors import PerdureError
 from .formats.format import FormatError
 from .snapshot import SnapshotError
@@ -41,28 +42,30 @@ class UnsureError(PerdureError):
         )
 
 
-def check(paths: Sequence[Path]) -> None:
+def check(paths: Sequence[Path], disk: Disk = DISK) -> None:
     """Raises `UnsureError` if one of `paths` cannot be read."""
     found: dict[Path, str] = {}
     broken: SnapshotError | None = None
     for path in paths:
         try:
-            found[path] = snapshot.read(path).passport.written
+            found[path] = snapshot.read(path, disk).passport.written
         except SnapshotError as error:
             broken = broken or error
     if broken is not None:
         raise UnsureError(broken, tuple(found.items()))
 
 
-def written(path: Path) -> str:
+def written(path: Path, disk: Disk = DISK) -> str:
     """When the snapshot at `path` was written; what cannot be read is older than all others."""
     try:
-        return snapshot.read(path).passport.written
+        return snapshot.read(path, disk).passport.written
     except SnapshotError:
         return ""
 
 
-def exports(paths: Sequence[Path], replaced: Path | None, older: Path | None) -> set[Path]:
+def exports(
+    paths: Sequence[Path], replaced: Path | None, older: Path | None, disk: Disk = DISK
+) -> set[Path]:
     """Those of `paths` that may stay beside a state that is saved now, in the place of `replaced`.
 
     They are not newer than the newest generation, `older`, or have the content of another of
@@ -70,38 +73,40 @@ def exports(paths: Sequence[Path], replaced: Path | None, older: Path | None) ->
     stayed, it would be taken for the newest state next time.
     """
     now = snapshot.now()
-    last = "" if older is None else written(older)
+    last = "" if older is None else written(older, disk)
     states = [path for path in paths if path == replaced]
     found: set[Path] = set()
     for path in paths:
-        time = written(path)
+        time = written(path, disk)
         if path == replaced:
             continue
-        if "" < time < now and (time <= last or any(_is_export(path, each) for each in states)):
+        if not "" < time < now:
+            states.append(path)
+        elif time <= last or any(_is_export(path, each, disk) for each in states):
             found.add(path)
         else:
             states.append(path)
     return found
 
 
-def is_edited(path: Path, newest: Path, taken: Snapshot) -> bool:
+def is_edited(path: Path, newest: Path, taken: Snapshot, disk: Disk = DISK) -> bool:
     """Whether `path` has another content than `newest`, which is `taken`, and somebody edited it.
 
     That is an export of `newest`, or a file that was changed after `newest` was. An export of an
     older state differs, and is no news.
     """
     try:
-        found = snapshot.read(path)
-        touched = path.stat().st_mtime_ns > newest.stat().st_mtime_ns
+        found = snapshot.read(path, disk)
+        touched = disk.status(path).st_mtime_ns > disk.status(newest).st_mtime_ns
     except (SnapshotError, OSError):
         return True
     may_be = touched or found.passport.written == taken.passport.written
     return may_be and not _is_same(found.content, taken.content)
 
 
-def _is_export(path: Path, state: Path) -> bool:
+def _is_export(path: Path, state: Path, disk: Disk) -> bool:
     try:
-        first, second = snapshot.read(path), snapshot.read(state)
+        first, second = snapshot.read(path, disk), snapshot.read(state, disk)
     except SnapshotError:
         return False
     same_time = first.passport.written == second.passport.written

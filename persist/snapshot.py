@@ -3,9 +3,10 @@
 What the files look like is said in `formats`: `pickled`, `xmltree` and `source`.
 """
 
+import errno
+import io
 import os
 import platform
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,6 +18,7 @@ import attrs
 from . import files
 from .capture import capture
 from .content import Content, Snapshot
+from .disk import DISK, Disk
 from .errors import PerdureError
 from .formats import table
 from .formats.format import Format, FormatError
@@ -31,6 +33,8 @@ __all__ = [
 
 # Looked up now: the server that saves may have no access to the installation any more.
 _WRITER: Final = f"perdure {version('perdure')}"
+# How much of a binary one is read for its passport; where that is not all of it, the more.
+_HEADS: Final = (1 << 16, 1 << 25)
 
 
 @attrs.define
@@ -96,6 +100,7 @@ def write(
     syntax: str = "pickle",
     sequence: int = 0,
     retire: Callable[[], object] | None = None,
+    disk: Disk = DISK,
 ) -> Passport:
     """Capture `root` and write it to `path`, mode 0600, whole and durable or not at all.
 
@@ -122,7 +127,7 @@ def write(
     form = table.by_name(syntax)
     # Of the binary form the stream itself was written, and its checksum was read back.
     compare = syntax != "pickle"
-    _write(path, passport, content, form, signer, compare=compare, retire=retire)
+    _write(path, passport, content, form, signer, compare=compare, retire=retire, disk=disk)
     return passport
 
 
@@ -148,7 +153,7 @@ def put(
     if signer is not None:
         content.believe()
     passport = attrs.evolve(passport, names=tuple(sorted(map(str, content.graph.names))))
-    _write(path, passport, content, form, signer, compare=True, retire=retire)
+    _write(path, passport, content, form, signer, compare=True, retire=retire, disk=DISK)
 
 
 def _write(
@@ -160,10 +165,11 @@ def _write(
     *,
     compare: bool,
     retire: Callable[[], object] | None,
+    disk: Disk,
 ) -> None:
     def verify(temporary: Path) -> None:
         try:
-            found = read(temporary)
+            found = read(temporary, disk)
         except SnapshotError as error:
             if error.place is None:
                 raise
@@ -179,7 +185,9 @@ def _write(
         if place is not None:
             raise VerificationError(path, place)
 
-    files.replace(path, form.encode(passport, content, signer), verify=verify, retire=retire)
+    files.replace(
+        path, form.encode(passport, content, signer), verify=verify, retire=retire, disk=disk
+    )
 
 
 def _difference(content: Content, found: Content) -> str | None:
@@ -193,20 +201,20 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def read(path: Path) -> Snapshot:
+def read(path: Path, disk: Disk = DISK) -> Snapshot:
     """Read the snapshot at `path`, in any syntax; nothing of it is loaded or run.
 
     Of a binary one every byte is checked. Raises `SnapshotError` if the file is not there, is no
     snapshot, is of a newer format, or has been cut or changed so that it cannot be read.
     """
     try:
-        form, data = _form_and_data(path)
+        form, data = _form_and_data(path, disk)
         return form.decode(data)
     except FormatError as error:
         raise SnapshotError.of(path, error) from error
 
 
-def peek(path: Path) -> Passport:
+def peek(path: Path, disk: Disk = DISK) -> Passport:
     """The passport of the snapshot at `path`; of a binary one nothing else is read or checked.
 
     Raises `SnapshotError`.
@@ -214,15 +222,17 @@ def peek(path: Path) -> Passport:
     from .formats import pickled
 
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            if file.read(len(pickled.MAGIC)) == pickled.MAGIC:
-                file.seek(0)
-                return pickled.peek(file)
+        for length in _HEADS:
+            head = disk.read_part(path, 0, length, links=True)
+            if not head.startswith(pickled.MAGIC):
+                break
+            if head.count(b"\n", 0, length) > 1 or len(head) < length:
+                return pickled.peek(io.BytesIO(head))
     except FormatError as error:
         raise SnapshotError.of(path, error) from error
     except OSError:
         pass
-    return read(path).passport
+    return read(path, disk).passport
 
 
 def locate(path: Path) -> tuple[Graph, Mapping[int, int]]:
@@ -233,39 +243,32 @@ def locate(path: Path) -> tuple[Graph, Mapping[int, int]]:
     """
     lines: dict[int, int] = {}
     try:
-        form, data = _form_and_data(path)
+        form, data = _form_and_data(path, DISK)
         graph = form.locate(data, lines) if form.locate else form.decode(data).content.graph
     except FormatError as error:
         raise SnapshotError.of(path, error) from error
     return graph, lines
 
 
-def _form_and_data(path: Path) -> tuple[Format, bytes]:
+def _form_and_data(path: Path, disk: Disk) -> tuple[Format, bytes]:
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise SnapshotError(
-                    path, "it is not a file; name a snapshot that mkapp has written"
-                )
-            head = file.read(table.HEAD)
-            form = table.detect(head)
-            if form is None:
-                raise SnapshotError(path, _foreign(head))
-            file.seek(0)
-            return form, file.read()
+        head = disk.read_part(path, 0, table.HEAD, links=True)
+        form = table.detect(head)
+        if form is None:
+            raise SnapshotError(path, _foreign(head))
+        return form, disk.read(path, links=True)
     except FileNotFoundError as error:
         raise MissingSnapshotError(
             path, "there is no such file; write one with mkapp, or check the name"
         ) from error
     except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EISDIR):
+            raise SnapshotError(
+                path, "it is not a file; name a snapshot that mkapp has written"
+            ) from error
         raise MissingSnapshotError(
             path, f"it cannot be read: {os.strerror(error.errno or 0)}; check its owner and mode"
         ) from error
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    # A pipe with no writer is an error here, not a wait for ever.
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 _KINDS = (

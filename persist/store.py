@@ -10,10 +10,8 @@ are generations. Such a file may also be an export that somebody has put beside 
 """
 
 import contextlib
-import filecmp
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -21,20 +19,25 @@ from typing import Final, Self
 import attrs
 
 from . import files, segment, siblings, snapshot
-from .disk import DISK
+from .disk import DISK, Disk
+from .files import WriteError
 from .formats.table import SUFFIXES
+from .frames import Frame
+from .generations import Generations
+from .journal import Journal
+from .journalreader import JournalReader
+from .journalwriter import Level
 from .lock import Lock, StoreError, way_out
-from .passport import Passport
-from .trust import Signer
+from .snapshot import MissingSnapshotError, Snapshot, SnapshotError
+from .storage import State
+from .trust import Owner, Signer
+
+__all__ = ["GENERATIONS", "JOURNAL", "LOCK", "NEWEST", "FolderStore", "State"]
 
 NEWEST: Final = "{}-shutdown.snap"
 GENERATIONS: Final = "{}.generations"
-GENERATION: Final = "{:06d}.snap"
 JOURNAL: Final = "{}.journal"
 LOCK: Final = "{}.lock"
-_NUMBERED: Final = re.compile(
-    rf"([0-9]+)\.snap({'|'.join(map(re.escape, SUFFIXES.values()))})", re.ASCII
-)
 _LONGEST_NAME: Final = 100
 
 
@@ -47,34 +50,24 @@ def _check_name(store: "FolderStore", attribute: object, name: str) -> None:
         )
 
 
-@attrs.frozen
-class State:
-    """A state in the store, and its passport."""
-
-    path: Path
-    passport: Passport
-
-    @property
-    def age(self) -> tuple[int, str]:
-        """What is greater for the newer of two."""
-        return self.passport.sequence, self.passport.written
-
-
 @attrs.define
 class FolderStore:
     """The states of `application`, in `folder`. `keep` older ones are kept besides the newest.
 
-    They are saved in `syntax`, and found in any. Only the process that holds the lock may save or prune.
+    They are saved in `syntax`, and found in any. Only the process that holds the lock may save or
+    prune. It is the `storage.Store` in which a path is that of a file; all is asked of `disk`.
     """
 
     folder: Path
     application: str = attrs.field(validator=_check_name)
     keep: int = 5
     syntax: str = "pickle"
+    disk: Disk = attrs.field(default=DISK, repr=False)
     _lock: Lock = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._lock = Lock(self.folder / LOCK.format(self.application), self.application)
+        path = self.folder / LOCK.format(self.application)
+        self._lock = Lock(path, self.application, self.disk)
 
     @property
     def shutdown_path(self) -> Path:
@@ -129,20 +122,20 @@ class FolderStore:
         Raises `StoreError`.
         """
         for folder in (self.folder, self.generations_folder):
-            if folder is not self.folder and not folder.exists():
+            if folder is not self.folder and not self.disk.exists(folder):
                 continue
             probe = folder / files.temporary_name(self.shutdown_path.name)
             try:
-                files.replace(probe, b"")
-                os.unlink(probe)
-            except files.WriteError as error:
+                files.replace(probe, b"", disk=self.disk)
+                self.disk.unlink(probe)
+            except WriteError as error:
                 raise StoreError(folder, way_out(error.number)) from error
             except OSError as error:
                 raise StoreError(folder, way_out(error.errno)) from error
         for path in self._shutdown_files():
             with contextlib.suppress(FileNotFoundError):
+                owner = self.disk.status(path).st_uid
                 if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
-                    owner = os.stat(path).st_uid
                     raise StoreError(
                         self.folder,
                         f"{path.name} belongs to user {owner} and could not be set aside"
@@ -153,7 +146,7 @@ class FolderStore:
         """Raises `UnsureError` if there are several newest states, and one cannot be read."""
         found = self._shutdown_files()
         if len(found) > 1:
-            siblings.check(found)
+            siblings.check(found, self.disk)
 
     def passed_over(self, newest: Path) -> list[Path]:
         """What lies beside the newest state with another content, and was edited: nothing of it is taken.
@@ -165,12 +158,12 @@ class FolderStore:
         others = [path for path in found if path != newest]
         if not others:
             return []
-        taken = snapshot.read(newest)
-        return [path for path in others if siblings.is_edited(path, newest, taken)]
+        taken = snapshot.read(newest, self.disk)
+        return [path for path in others if siblings.is_edited(path, newest, taken, self.disk)]
 
     def generations(self) -> list[Path]:
         """The older states, newest first."""
-        return [path for _, path in sorted(self._numbered(), reverse=True)]
+        return self._generations.paths()
 
     def states(self) -> list[State]:
         """All states there are: first the one that holds most, and of equals the one written last.
@@ -181,19 +174,35 @@ class FolderStore:
         states = [found for found in self._found() if isinstance(found, State)]
         return sorted(states, key=lambda state: state.age, reverse=True)
 
-    def unreadable(self) -> list[snapshot.SnapshotError]:
+    def unreadable(self) -> list[SnapshotError]:
         """What is wrong with those of which nothing can be told, not even their age."""
-        return [found for found in self._found() if isinstance(found, snapshot.SnapshotError)]
+        return [found for found in self._found() if isinstance(found, SnapshotError)]
 
-    def _found(self) -> Iterator[State | snapshot.SnapshotError]:
+    def read(self, path: Path) -> tuple[Snapshot, Owner]:
+        """The state at `path`, and whose file it is. Raises `SnapshotError`."""
+        owner = Owner.of(path, self.disk)
+        return snapshot.read(path, self.disk), owner
+
+    def is_state(self, state: State, path: Path) -> bool:
+        """Whether `path` is a name of the very file of `state`."""
+        return self.disk.exists(path) and self.disk.is_same(state.path, path)
+
+    def changed(self, path: Path) -> float:
+        """When the file at `path` was changed, in seconds; infinite if there is none."""
+        try:
+            return self.disk.status(path).st_mtime
+        except OSError:
+            return float("inf")
+
+    def _found(self) -> Iterator[State | SnapshotError]:
         newest = self._shutdown_files()
         kept = self._not_retired(newest)
         # An export may be older than what a killed save had made a generation.
         retired = [path for path in newest if path not in kept]
         for path in [*kept, *retired, *self.generations()]:
             try:
-                found: State | snapshot.SnapshotError = State(path, snapshot.peek(path))
-            except snapshot.SnapshotError as error:
+                found: State | SnapshotError = State(path, snapshot.peek(path, self.disk))
+            except SnapshotError as error:
                 found = error
             yield found
 
@@ -211,8 +220,7 @@ class FolderStore:
         It is whole and on the device, in binary whatever the syntax of the store, but counts for
         nothing until `admit`. Raises as `save` does.
         """
-        self._make_generations_folder()
-        path = self.generations_folder / files.temporary_name("checkpoint")
+        path = self._generations.draft()
         snapshot.write(
             path,
             root,
@@ -222,6 +230,7 @@ class FolderStore:
             origin=origin,
             signer=signer,
             sequence=sequence,
+            disk=self.disk,
         )
         return path
 
@@ -230,13 +239,7 @@ class FolderStore:
 
         Nothing is pruned: `prune` does that.
         """
-        path = self._next_generation("")
-        try:
-            os.rename(draft, path)
-            files.flush_folder(path.parent)
-        except OSError as error:
-            raise files.write_error(path, "renaming", error) from error
-        return path
+        return self._generations.admit(draft)
 
     def save(
         self,
@@ -268,12 +271,13 @@ class FolderStore:
             syntax=self.syntax,
             sequence=sequence,
             retire=lambda: self._copy_to_generations(left),
+            disk=self.disk,
         )
         for path in self._shutdown_files()[1:]:
             if path not in left:
                 # One that stays is known by the copy among the generations.
                 with contextlib.suppress(OSError):
-                    os.unlink(path)
+                    self.disk.unlink(path)
         self.prune()
         return self.shutdown_path
 
@@ -283,18 +287,22 @@ class FolderStore:
     def _shutdown_files(self) -> list[Path]:
         """Those that are there, this store's own syntax first, the others in their order."""
         order = dict.fromkeys([self.syntax, *SUFFIXES])
-        return [path for path in map(self._shutdown_path, order) if path.exists()]
+        return [path for path in map(self._shutdown_path, order) if self.disk.exists(path)]
 
     def _not_retired(self, found: list[Path]) -> list[Path]:
         """`found` without what a killed save had made a generation and would have removed."""
         if len(found) < 2:
             return found
         older = self.generations()
-        for is_same in (os.path.samefile, _has_content_of):
+        for is_same in (self.disk.is_same, self._is_copy):
             left = [path for path in found if not any(is_same(path, other) for other in older)]
             if 0 < len(left) < len(found):
                 return left
         return found
+
+    def _is_copy(self, path: Path, other: Path) -> bool:
+        size, length = self.disk.status(path).st_size, self.disk.status(other).st_size
+        return size == length and self.disk.read(path, links=True) == self.disk.read(other)
 
     def remove_leftovers(self) -> None:
         """Remove drafts, and what a killed save has left. No save may be going on."""
@@ -302,10 +310,10 @@ class FolderStore:
         for folder in (self.folder, self.generations_folder):
             # What cannot be removed costs room, and nothing else.
             with contextlib.suppress(OSError):
-                for name in os.listdir(folder):
+                for name in self.disk.names(folder):
                     target = files.target_of(name)
                     if target in ours or (target and folder != self.folder):
-                        os.unlink(folder / name)
+                        self.disk.unlink(folder / name)
 
     def _exports(self) -> set[Path]:
         """What the next save leaves where it is, that would only use up generations."""
@@ -313,62 +321,77 @@ class FolderStore:
         if len(found) < 2:
             return set()
         replaced = found[0] if found[0] == self.shutdown_path else None
-        return siblings.exports(found, replaced, next(iter(self.generations()), None))
+        return siblings.exports(found, replaced, next(iter(self.generations()), None), self.disk)
 
     def _copy_to_generations(self, left: set[Path]) -> None:
         found = [path for path in self._shutdown_files() if path not in left]
         if len(found) > 1:
             # The one that `newest` finds gets the greatest number.
             found.reverse()
-            found.sort(key=siblings.written)
+            found.sort(key=lambda path: siblings.written(path, self.disk))
         for path in found:
-            self._copy_to_generation(path)
+            suffix = path.name.removeprefix(NEWEST.format(self.application))
+            self._generations.add(path, suffix)
 
-    def _copy_to_generation(self, path: Path) -> None:
-        if any(os.path.samefile(path, other) for other in self.generations()):
-            return  # A save that was killed between this and its rename has done it.
-        target = self._next_generation(path.name.removeprefix(NEWEST.format(self.application)))
-        try:
-            os.link(path, target)
-            files.flush_folder(target.parent)
-        except OSError:
-            # A file system without hard links, or another's file: a copy costs only time.
-            try:
-                content = path.read_bytes()
-            except OSError as error:
-                raise files.write_error(path, "copying to a generation", error) from error
-            files.replace(target, content)
-
-    def _next_generation(self, suffix: str) -> Path:
-        self._make_generations_folder()
-        last = max((number for number, _ in self._numbered()), default=0)
-        return self.generations_folder / (GENERATION.format(last + 1) + suffix)
-
-    def _make_generations_folder(self) -> None:
-        folder = self.generations_folder
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise files.write_error(folder, "creation", error) from error
-
-    def _numbered(self) -> list[tuple[int, Path]]:
-        found: list[tuple[int, Path]] = []
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            for path in self.generations_folder.iterdir():
-                if match := _NUMBERED.fullmatch(path.name):
-                    found.append((int(match[1]), path))
-        return found
+    @property
+    def _generations(self) -> Generations:
+        return Generations(self.generations_folder, self.disk)
 
     def prune(self) -> None:
-        """Remove the generations beyond those to be kept, and the records that only they need."""
+        """Remove what is beyond the newest state and the `keep` ones before it, and their records.
+
+        The state of the last clean stop is never removed, but counts like any other: once there are
+        so many newer ones, the records since then go.
+        """
+        unreadable = self.unreadable()
+        generations = self.generations()
+        kept, older = self._by_age(generations)
+        damaged = {error.path for error in unreadable}
+        beyond = [path for path in generations[self.keep :] if path in damaged]
         # One file too many harms nobody, and what was saved is saved.
-        for path in self.generations()[self.keep :]:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-        with contextlib.suppress(OSError, snapshot.SnapshotError):
-            oldest = min(state.passport.sequence for state in self.states())
-            segment.prune(DISK, self.journal_folder, oldest)
+        for path in (*beyond, *(state.path for state in older)):
+            if path in generations:
+                with contextlib.suppress(OSError):
+                    self.disk.unlink(path)
+        if not kept or any(isinstance(error, MissingSnapshotError) for error in unreadable):
+            return  # What cannot be read now may be read again, and then need its records.
+        oldest = min(state.passport.sequence for state in kept)
+        segment.prune(self.disk, self.journal_folder, oldest)
 
+    def _by_age(self, generations: Sequence[Path]) -> tuple[list[State], list[State]]:
+        """The states to be kept, and the others; without exports that lie beside the last stop's."""
+        states = self.states()
+        stopped = next((state for state in states if state.path not in generations), None)
+        counted = [state for state in states if state is stopped or state.path in generations]
+        return counted[: self.keep + 1], counted[self.keep + 1 :]
 
-def _has_content_of(path: Path, other: Path) -> bool:
-    return filecmp.cmp(path, other, shallow=False)
+    def records(self, key: bytes | None) -> JournalReader:
+        """A reader of the journal. Raises `JournalError`."""
+        return JournalReader(self.journal_folder, self.application, key, self.disk)
+
+    def journal(
+        self,
+        *,
+        first: int,
+        carried: Sequence[Frame],
+        key: bytes,
+        level: Level,
+        fresh: bool,
+        on_progress: Callable[[int], object],
+        on_failure: Callable[[WriteError], object],
+        on_recovery: Callable[[], object],
+    ) -> Journal:
+        """Go on with the journal. Raises `WriteError`."""
+        return Journal(
+            self.journal_folder,
+            application=self.application,
+            first=first,
+            carried=carried,
+            key=key,
+            level=level,
+            fresh=fresh,
+            on_progress=on_progress,
+            on_failure=on_failure,
+            on_recovery=on_recovery,
+            disk=self.disk,
+        )

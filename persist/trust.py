@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 import attrs
 
 from . import files
+from .disk import DISK, Disk
 from .errors import PerdureError
 from .values import DATA_CLASSES, SAFE_VALUES
 
@@ -183,19 +184,20 @@ class Owner:
     user: int
     """-1 if there is no such file."""
     _version: tuple[int, int]
+    _disk: Disk = attrs.field(repr=False)
 
     @classmethod
-    def of(cls, path: Path) -> "Owner":
+    def of(cls, path: Path, disk: Disk = DISK) -> "Owner":
         """The owner of what is at `path` now."""
         try:
-            status = path.stat()
+            status = disk.status(path)
         except OSError:
-            return cls(path, -1, (0, 0))
-        return cls(path, status.st_uid, (status.st_ino, status.st_ctime_ns))
+            return cls(path, -1, (0, 0), disk)
+        return cls(path, status.st_uid, (status.st_ino, status.st_ctime_ns), disk)
 
     def may_have_signed(self) -> bool:
         """Whether the file is this user's or root's, and has not been changed or replaced since."""
-        return self.user in (0, os.geteuid()) and self == Owner.of(self.path)
+        return self.user in (0, os.geteuid()) and self == Owner.of(self.path, self._disk)
 
 
 def verify(public: bytes, digest: bytes, signature: bytes) -> bool:
@@ -268,7 +270,7 @@ def _make_key(path: Path) -> None:
         # Unlike a rename, a link never takes the place of a key that another process made first.
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
-        files.flush_folder(path.parent)
+        DISK.sync_folder(path.parent)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(draft)

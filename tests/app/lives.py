@@ -101,10 +101,10 @@ class House:
     ) -> Beginning:
         """One run, that is `stop`ped cleanly, or comes to another end with nothing saved."""
         beginning = self.begin(built, fresh=fresh)
-        keeping = Keeping(beginning, self.store, self.loader)
+        keeping = Keeping(beginning, attrs.evolve(self.store, disk=disk), self.loader)
 
         async def scenario() -> None:
-            keeper = Keeper(keeping, durability, pace or Pace(), disk)
+            keeper = Keeper(keeping, durability, pace or Pace())
             try:
                 keeper.open()
                 keeper.start()

@@ -13,6 +13,7 @@ written, a later sync succeeds, and whether the device ever got it stays open.
 import errno
 import os
 import random
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -156,6 +157,8 @@ def _rename(folders: dict[Path, dict[str, int]], step: Step) -> None:
             names.pop(name, None)
         else:
             names[name] = file
+            if not file:
+                folders.setdefault(step.folder / name, {})
 
 
 @attrs.define(eq=False)
@@ -168,6 +171,8 @@ class SimulatedDisk(Disk):
     _contents: dict[int, bytearray] = attrs.field(factory=dict[int, bytearray])
     _folders: dict[Path, dict[str, int]] = attrs.field(factory=lambda: {ROOT: {}})
     _open: dict[int, int] = attrs.field(factory=dict[int, int])
+    _locks: dict[int, int] = attrs.field(factory=dict[int, int])
+    _handles: int = 1000
     _numbers: int = 0
     _lock: threading.RLock = attrs.field(factory=threading.RLock)
     _before: Device = attrs.field(factory=lambda: Device(folders={ROOT: {}}))
@@ -210,10 +215,6 @@ class SimulatedDisk(Disk):
             device.play(step)
         return device.left(chooser(seed))
 
-    def exists(self, folder: Path) -> bool:
-        """Whether there is such a folder."""
-        return _is_there(self._folders, folder)
-
     # The operations.
 
     def create(self, path: Path, mode: int = 0o600) -> int:
@@ -224,9 +225,7 @@ class SimulatedDisk(Disk):
             self._contents[self._numbers] = bytearray()
             self._step(Step("truncate", self._numbers))
             self._rename(path.parent, (path.name, self._numbers))
-            handle = 1000 + len(self.steps)
-            self._open[handle] = self._numbers
-            return handle
+            return self._handle(self._numbers)
 
     def write(self, handle: int, data: bytes, offset: int) -> None:
         number = self._ask("write")
@@ -261,13 +260,40 @@ class SimulatedDisk(Disk):
     def close(self, handle: int) -> None:
         with self._lock:
             del self._open[handle]
+            self._locks.pop(handle, None)
 
-    def read(self, path: Path) -> bytes:
+    def lock(self, path: Path) -> int:
+        with self._doing("lock"):
+            if path.name not in self._names(path.parent):
+                self.close(self.create(path))
+            number = self._find(path)
+            if number in self._locks.values():
+                raise _error(errno.EWOULDBLOCK, path)
+            handle = self._handle(number)
+            self._locks[handle] = number
+            return handle
+
+    def read(self, path: Path, *, links: bool = False) -> bytes:
         with self._doing("read"):
             return bytes(self._contents[self._find(path)])
 
-    def read_start(self, path: Path, length: int) -> bytes:
-        return self.read(path)[:length]
+    def read_part(self, path: Path, offset: int, length: int, *, links: bool = False) -> bytes:
+        with self._doing("read"):
+            return bytes(self._contents[self._find(path)][offset : offset + length])
+
+    def status(self, path: Path) -> os.stat_result:
+        with self._lock:
+            number = 0
+            if not _is_there(self._folders, path):
+                number = self._find(path)
+            kind = stat.S_IFREG if number else stat.S_IFDIR
+            size = len(self._contents[number]) if number else 0
+            # What was made later has the greater number, and may pass for later by the clock.
+            times = {"st_mtime_ns": number, "st_ctime_ns": number}
+            return os.stat_result(
+                (kind | 0o600, number, 1, 1, os.geteuid(), os.getegid(), size, *([number] * 3)),
+                times,
+            )
 
     def names(self, folder: Path) -> list[str]:
         with self._doing("names"):
@@ -277,7 +303,6 @@ class SimulatedDisk(Disk):
         with self._doing("make_folder"):
             if path.name in self._names(path.parent):
                 raise _error(errno.EEXIST, path)
-            self._folders[path] = {}
             # A folder is a name whose file is never opened.
             self._rename(path.parent, (path.name, 0))
 
@@ -304,6 +329,11 @@ class SimulatedDisk(Disk):
     def open_handles(self) -> int:
         """How many files are open."""
         return len(self._open)
+
+    def _handle(self, number: int) -> int:
+        self._handles += 1
+        self._open[self._handles] = number
+        return self._handles
 
     def _ask(self, kind: str) -> int | None:
         with self._lock:

@@ -79,7 +79,7 @@ def test_only_an_ordinary_file_is_read(tmp_path: Path) -> None:
         (tmp_path / "pipe", errno.EINVAL),
         (tmp_path / "link", errno.ELOOP),
         (tmp_path / "none", errno.ENOENT),
-        (tmp_path, errno.EINVAL),
+        (tmp_path, errno.EISDIR),
     ):
         with pytest.raises(OSError, match=os.strerror(number)) as caught:
             DISK.read(path)

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
+from perdure.persist import disk as disks
 from perdure.persist import files
 from perdure.persist.files import CreateError, WriteError, replace, target_of, temporary_name
 
 EX_CANTCREAT = 73
 EX_IOERR = 74
-STEPS = ("open", "write", "fsync", "close", "read", "rename")
+STEPS = ("open", "pwrite", "fdatasync", "fsync", "close", "pread", "rename")
 
 
 class Disk:
@@ -96,11 +97,11 @@ def test_the_steps_come_in_the_order_that_lasts(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk(as_it_is)
-    monkeypatch.setattr(files, "os", disk)
+    monkeypatch.setattr(disks, "os", disk)
     replace(target, b"new")
     assert disk.calls == [
-        *("open", "write", "fsync", "close"),
-        *("open", "read", "close"),
+        *("open", "pwrite", "fdatasync", "close"),
+        *("open", "pread", "close"),
         *("rename", "open", "fsync", "close"),
     ]
 
@@ -117,7 +118,7 @@ def test_an_error_at_any_step_leaves_the_old_content_and_nothing_else(
             real(*arguments)
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(files, "os", Disk(fail))
+    monkeypatch.setattr(disks, "os", Disk(fail))
     with pytest.raises(WriteError) as caught:
         replace(target, b"new")
     assert target.read_bytes() == b"old"
@@ -137,7 +138,7 @@ def test_an_error_after_the_rename_leaves_the_new_content_and_is_told(
             raise OSError(errno.EIO, "")
         return real(*arguments)
 
-    monkeypatch.setattr(files, "os", Disk(fail))
+    monkeypatch.setattr(disks, "os", Disk(fail))
     with pytest.raises(WriteError, match=r"Input/output error \(at flush of the folder\)"):
         replace(target, b"new")
     assert target.read_bytes() == b"new"
@@ -147,9 +148,9 @@ def test_a_disk_that_reads_back_something_else_is_found(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lie(name: str, count: int, real: Any, arguments: tuple[Any, ...]) -> Any:
-        return b"nex" if name == "read" else real(*arguments)
+        return b"nex" if name == "pread" else real(*arguments)
 
-    monkeypatch.setattr(files, "os", Disk(lie))
+    monkeypatch.setattr(disks, "os", Disk(lie))
     with pytest.raises(WriteError, match="it reads back changed") as caught:
         replace(target, b"new")
     assert caught.value.number is None
@@ -160,11 +161,11 @@ def test_a_disk_that_takes_little_at_a_time_gets_it_all(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def little(name: str, count: int, real: Any, arguments: tuple[Any, ...]) -> Any:
-        if name == "write":
-            return real(arguments[0], arguments[1][:7])
+        if name == "pwrite":
+            return real(arguments[0], arguments[1][:7], arguments[2])
         return real(*arguments)
 
-    monkeypatch.setattr(files, "os", Disk(little))
+    monkeypatch.setattr(disks, "os", Disk(little))
     replace(target, bytes(range(100)))
     assert target.read_bytes() == bytes(range(100))
 
@@ -229,7 +230,8 @@ SIZE = 300_000
 SAVER = f"""
 import os, signal, sys
 from pathlib import Path
-from perdure.persist import files
+from perdure.persist import disk as disks
+from perdure.persist import disk, files
 target, step = Path(sys.argv[1]), int(sys.argv[2])
 
 class Disk:
@@ -240,15 +242,15 @@ class Disk:
             return real
         def call(*arguments):
             Disk.calls += 1
-            if Disk.calls == step and name == "write":
-                real(arguments[0], arguments[1][:len(arguments[1]) // 2])
+            if Disk.calls == step and name == "pwrite":
+                real(arguments[0], arguments[1][:len(arguments[1]) // 2], arguments[2])
             if Disk.calls == step:
                 os.kill(os.getpid(), signal.SIGKILL)
             return real(*arguments)
         return call
 
 if step:
-    files.os = Disk()
+    disk.os = Disk()
 print("ready", flush=True)
 number = 0
 while True:

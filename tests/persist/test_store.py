@@ -61,7 +61,7 @@ def test_a_save_that_fails_changes_nothing(
         raise OSError(errno.ENOSPC, "")
 
     with monkeypatch.context() as patch:
-        patch.setattr("perdure.persist.files.os.fsync", fail)
+        patch.setattr("perdure.persist.disk.os.fdatasync", fail)
         with pytest.raises(WriteError, match="free some space"):
             kept.save(3, signer=signer)
     with pytest.raises(CaptureError):
@@ -76,7 +76,7 @@ def test_without_hard_links_generations_are_copies(
     def refuse(*_: object) -> None:
         raise OSError(errno.EPERM, "")
 
-    monkeypatch.setattr("perdure.persist.store.os.link", refuse)
+    monkeypatch.setattr("perdure.persist.disk.os.link", refuse)
     kept = FolderStore(folder, "web")
     for number in range(3):
         kept.save(number, signer=signer)
@@ -263,7 +263,7 @@ def test_a_user_who_could_not_save_is_told_before(
 SAVER = """
 import os, signal, sys
 from pathlib import Path
-from perdure.persist import files, store
+from perdure.persist import disk, store
 from perdure.persist.trust import Signer
 folder, key, syntax, step = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 
@@ -271,7 +271,7 @@ class Disk:
     calls = 0
     def __getattr__(self, name):
         real = getattr(os, name)
-        if name not in ("open", "write", "fsync", "rename", "link", "unlink"):
+        if name not in ("open", "pwrite", "fsync", "fdatasync", "rename", "link", "unlink", "mkdir"):
             return real
         def call(*arguments):
             Disk.calls += 1
@@ -282,7 +282,7 @@ class Disk:
 
 kept = store.FolderStore(folder, "web", keep=3, syntax=syntax).lock()
 signer = Signer.of_user(key)
-files.os = store.os = Disk()
+disk.os = Disk()
 kept.save("new", signer=signer)
 """
 
