@@ -67,9 +67,10 @@ class KeptSession:
         return now >= max(self.last + self.timeout * _GRACE, self.used + self.timeout)
 
     def after_restore(self) -> None:
-        # Also when its end was undone, because that could not be saved.
+        # Its end was undone, perhaps, because that could not be saved. Copies are nobody's.
         for sessions in _open:
-            sessions.put(self)
+            if sessions.get(self.name) is self:
+                sessions.put(self)
 
 
 _open: Final[list["Sessions"]] = []
@@ -200,7 +201,7 @@ class Sessions:
                     turn.touch_held(item)
             try:
                 method(*arguments)
-            except Exception:  # noqa: BLE001 - users' code raises anything
+            except (Exception, SystemExit):  # noqa: BLE001 - users' code raises anything
                 _log.exception("%r, called at the end of a session, failed", method)
 
     # Order.
@@ -246,8 +247,11 @@ class Sessions:
 
     def tick(self) -> None:
         """Write down what was used, and let end what is over; by itself about once a second."""
-        more = self._work()
-        self._continue(0 if more else self._delay)
+        more = False
+        try:
+            more = self._work()
+        finally:
+            self._continue(0 if more else self._delay)
 
     def _continue(self, delay: float) -> None:
         if self._timer is not None:

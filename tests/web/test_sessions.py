@@ -12,7 +12,9 @@ from perdure.app.keeper import Keeper
 from perdure.app.registry import Registry
 from perdure.app.web.limits import Limits
 from perdure.app.web.sessions import KeptSession, Sessions, cookie_name
-from perdure.persist.trust import Signer
+from perdure.persist.capture import capture
+from perdure.persist.restore import restore
+from perdure.persist.trust import Policy, Signer
 
 from ..app.lives import House
 
@@ -230,6 +232,19 @@ def test_sessions_with_several_limits_end_each_at_its_time(visits: Visits) -> No
         sessions.tick()
         assert len(sessions) == 1
         sessions.close()
+
+    visits.run(work, stop=False)
+
+
+def test_a_copy_that_is_read_takes_nobodys_place(visits: Visits) -> None:
+    def work(application: Application, sessions: Sessions) -> None:
+        sessions.begin(False)
+        copy = restore(capture(application).stream, Policy.everything())
+        assert isinstance(copy, Application)
+        assert len(copy.registry) == len(sessions) == 1
+        visits.now += 1000
+        sessions.tick()
+        assert not len(application.registry)
 
     visits.run(work, stop=False)
 
