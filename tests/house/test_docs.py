@@ -55,7 +55,7 @@ def test_shell_commands_are_well_formed(page: Path) -> None:
 
 @every_page
 def test_options_that_are_shown_exist(page: Path) -> None:
-    known = {name: options(name) for name in ("appconvert", "mkapp", "rundaemon")}
+    known = {name: options(name) for name in ("appconvert", "appstore", "mkapp", "rundaemon")}
     commands = [block.text.replace("\\\n", " ") for block in blocks(page, "sh")]
     commands += [step.command for block in blocks(page, "console") for step in steps(block.text)]
     for line in "\n".join(commands).splitlines():
@@ -67,14 +67,19 @@ def test_options_that_are_shown_exist(page: Path) -> None:
 
 
 def options(command: str) -> set[str]:
-    """The long options that `command` and, if it has kinds, its kind `web` know."""
-    texts = [
-        subprocess.run(
-            [COMMANDS / command, *arguments, "--help"], capture_output=True, text=True, check=True
-        ).stdout
-        for arguments in ([], ["web"])
-    ]
-    return set(re.findall(r"--[a-z][a-z-]+", "".join(texts)))
+    """The long options that `command` knows, and each of the kinds or commands that it has."""
+    text = helped(command)
+    _, _, parts = text.partition("Kinds:\n" if "Kinds:\n" in text else "Commands:\n")
+    for part in re.findall(r"^  ([a-z]+)  ", parts, re.MULTILINE):
+        text += helped(command, part)
+    return set(re.findall(r"--[a-z][a-z-]+", text))
+
+
+def helped(command: str, *arguments: str) -> str:
+    """What `command` says of itself."""
+    return subprocess.run(
+        [COMMANDS / command, *arguments, "--help"], capture_output=True, text=True, check=True
+    ).stdout
 
 
 @every_page
