@@ -7,10 +7,10 @@ a number says which history is meant.
 
 import os
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import attrs
 
@@ -26,6 +26,9 @@ from ..persist.trust import Policy
 from .application import Application
 from .loader import Loaded, Loader
 from .replay import ReplayError, Turn, read_turn, replay
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @attrs.define
@@ -122,16 +125,23 @@ def read_record(sequence: int, payload: bytes, *, trusted: bool) -> Turn:
 
 def microseconds(time: float) -> int:
     """What times are compared by: as they are shown, so that a time that was shown is found."""
-    return round(time * 1_000_000)
+    moment = _moment(time)
+    return round(time * 1_000_000) if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
 def shown(time: float) -> str:
     """A time as text, UTC, to the microsecond."""
-    try:
-        moment = datetime.fromtimestamp(time, UTC)
-    except (ValueError, OverflowError, OSError):
+    moment = _moment(time)
+    if moment is None:
         return "at no time"
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _moment(time: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(time, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def rewind(
@@ -293,6 +303,12 @@ def _searched(
 
 
 def _nothing(moment: Moment, search: _Search, states: Sequence[State]) -> str:
+    numbers = [state.passport.sequence for state in states]
+    if moment.time is None and numbers and (moment.sequence or 0) < min(numbers):
+        return (
+            f"record {moment.sequence} is not kept any more; the oldest state is that after"
+            f" record {min(numbers)}"
+        )
     if moment.time is None:
         near = f"; the nearest before it is {search.nearest}" if search.nearest else ""
         return f"there is no record {moment.sequence}{near}; see appstore log"

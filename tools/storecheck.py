@@ -27,7 +27,10 @@ def problems(view: View, signer: Signer) -> Iterator[Problem]:
     for facts in view.states:
         if facts.damage is not None:
             yield Problem(f"{facts.damage}; {_lost_by(view, facts.path == _newest(view))}")
-    if any(facts.writer == "other" for facts in view.segments):
+    for segment in view.segments:
+        if segment.header is None:
+            yield Problem(storetext.headless(segment))
+    if any(segment.writer == "other" for segment in view.segments):
         yield Problem(
             f"{view.store.journal_folder}: not all of it was written with this user's key: a start"
             " as this user refuses it; run as the user who wrote it",
@@ -49,10 +52,10 @@ def sound(view: View) -> Iterator[str]:
                 f"{storetext.name(view, facts.path)}: sound {facts.syntax}, up to record"
                 f" {passport.sequence}, written {passport.written}; {storetext.signed(facts)}"
             )
-    for facts in view.segments:
-        if facts.header is not None:
-            held = storetext.count(facts.records, "whole record")
-            yield f"{storetext.name(view, facts.path)}: {held}; {storetext.tagged(facts)}"
+    for segment in view.segments:
+        if segment.header is not None:
+            held = storetext.count(segment.records, "whole record")
+            yield f"{storetext.name(view, segment.path)}: {held}; {storetext.tagged(segment)}"
 
 
 def _newest(view: View) -> object:

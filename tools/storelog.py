@@ -14,6 +14,7 @@ from ..persist.frames import journal_key
 from ..persist.inventory import SegmentFacts
 from ..persist.store import FolderStore
 from ..persist.trust import Signer
+from .storetext import headless
 
 _FORGOTTEN = "-- what is above does not count any more: a history of its own begins here"
 
@@ -65,6 +66,10 @@ class Log:
         for each in strange:
             whose = "not signed" if each.writer == "nobody" else "not written with this user's key"
             self.tell(f"{each.path}: {whose}; what it says is shown, and not to be believed")
+        for each in self._segments:
+            if each.header is None:
+                self.status = os.EX_DATAERR
+                self.tell(headless(each))
 
     def lines(self, choice: Choice) -> Iterator[str]:
         """The records of the choice. Raises JournalError."""
@@ -120,10 +125,10 @@ class Log:
             self.tell(text)
         if report.cut:
             self.tell(f"{report.cut} bytes at the end were not finished, or are being written")
-        if report.given_up:
-            self.tell(
-                f"{report.given_up:,} numbers have no record: the disk failed, and it was told"
-            )
+        # With each history one number is given up by design.
+        given_up = report.given_up - sum(each.is_fresh for each in self._segments)
+        if given_up > 0:
+            self.tell(f"{given_up:,} records were given up: the disk failed, and clients were told")
 
     def _secret(self) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, tuple[str, ...]] = {}

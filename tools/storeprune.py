@@ -36,15 +36,17 @@ class Removed:
 
 
 def prune(store: FolderStore, keep: int) -> list[Removed]:
-    """Leave the newest `keep` generations, the state that a start takes, and the records they need.
+    """Leave the newest state and `keep` generations before it, and the records that states need.
 
-    The caller holds the lock. Raises KeptError, and WriteError if a state cannot be removed.
+    What holds more records is newer, whatever its number. The caller holds the lock. Raises
+    KeptError, and WriteError if a state cannot be removed.
     """
-    states = store.states()
-    doomed = store.generations()[keep:]
-    # The newest counts by what it holds, whatever its number is.
-    doomed = [path for path in doomed if not states or path != states[0].path]
-    for path in [*(state.path for state in states), *(e.path for e in store.unreadable())]:
+    generations = store.generations()
+    broken = [error.path for error in store.unreadable()]
+    older = [state.path for state in store.states()[keep + 1 :]]
+    older += [path for path in generations[keep:] if path in broken]
+    doomed = [path for path in generations if path in older]
+    for path in [*(state.path for state in store.states()), *broken]:
         if path not in doomed:
             try:
                 snapshot.read(path)

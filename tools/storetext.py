@@ -55,6 +55,14 @@ def tagged(facts: SegmentFacts) -> str:
     return words.get(facts.writer, "empty" if facts.header else "damaged")
 
 
+def headless(facts: SegmentFacts) -> str:
+    """What is wrong with a segment whose header cannot be read."""
+    return (
+        f"{facts.path}: its head is damaged; of what it had, {count(facts.records, 'record')} can"
+        " be read"
+    )
+
+
 def _process(process: int | None) -> str:
     if process is None:
         return "does not run"
