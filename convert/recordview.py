@@ -104,11 +104,12 @@ class RecordView:
     def _component(self, content: _State) -> Any:
         """The inert component that a state record makes."""
         made, state = content
-        given: Any = self._read(state)
+        given = self._read(state)
+        shape = cast(object, type(given))
         if not made:
             return _with_references(given)
         kind = self._read(made)
-        if type(kind) is not Global or type(given) is not tuple:
+        if type(kind) is not Global or shape is not tuple:
             raise StreamError("it is no state of a component")
         parts = (*cast("tuple[Any, ...]", given), None, None, None, None)[:4]
         component = instance_of(kind)
@@ -213,17 +214,18 @@ def _with_references(root: Any) -> Any:
         if id(item) in seen:
             continue
         seen.add(id(item))
+        kind = cast(object, type(item))
         if isinstance(item, Node):
             for name in ("arguments", "members", "pairs", "state", "setter"):
                 stack.append(getattr(item, name))
-        elif type(item) is dict:
+        elif kind is dict:
             values = cast("dict[Any, Any]", item)
             values.update({key: _named(value) for key, value in values.items()})
             stack += values.values()
-        elif type(item) is list:
+        elif kind is list:
             members = cast("list[Any]", item)
             members[:] = map(_named, members)
             stack += members
-        elif type(item) is tuple:
+        elif kind is tuple:
             stack += cast("tuple[Any, ...]", item)
     return _named(root)
