@@ -581,7 +581,7 @@ class Contract(Resource):
         refused: list[tuple[type[Exception], Callable[[], object]]] = [
             (ComponentError, lambda: session.remove_component(Basket)),
             (ComponentError, lambda: session.get_component(Basket, default=lambda: None)),  # type: ignore[arg-type, return-value] # pyright: ignore[reportArgumentType]
-            (ComponentError, lambda: session.set_component(Basket, None)),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+            (ComponentError, lambda: session.set_component(Basket, None)),  # pyright: ignore[reportArgumentType]
             (UnnamedError, lambda: session.get_component("Basket")),  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
             (UnnamedError, lambda: session.notify_on_expire(lambda: None)),
             (SessionError, lambda: session.notify_on_expire(stock.wait)),
