@@ -1,8 +1,8 @@
 """Keeping the state of a run: a journal while it goes on, checkpoints now and then, a save at its end."""
 
 import asyncio
-import gc
 import logging
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +10,9 @@ from typing import Final, Literal
 
 import attrs
 
+from ..persist import hugepages
 from ..persist.checkpoint import Child, ForkError, check_memory, fork
+from ..persist.collector import Settled
 from ..persist.errors import PerdureError
 from ..persist.files import WriteError
 from ..persist.storage import Appender
@@ -58,6 +60,7 @@ class Keeper:
     _clock: AlarmClock | None = attrs.field(init=False, default=None)
     _ringing: asyncio.Task[None] | None = attrs.field(init=False, default=None)
     _checkpoints: asyncio.Task[None] | None = attrs.field(init=False, default=None)
+    _settled_objects: Settled = attrs.field(init=False, factory=Settled)
     _busy: asyncio.Lock = attrs.field(init=False, factory=asyncio.Lock)
 
     def __attrs_post_init__(self) -> None:
@@ -99,8 +102,7 @@ class Keeper:
         application = self.keeping.beginning.application
         self._clock = AlarmClock(application)
         self._ringing = asyncio.create_task(self._clock.run())
-        gc.collect()
-        gc.freeze()
+        self._settled_objects.all()
         if self.durability is not None:
             self._checkpoints = asyncio.create_task(self._run())
 
@@ -124,12 +126,12 @@ class Keeper:
         async with self._busy:
             check_memory()
             async with self.keeping.beginning.application.between_threads:
+                # First of all: what ends with garbage may change components. And no collection is to
+                # touch, and so copy, what the child has as well.
+                self._settled_objects.new()
                 # From here to the fork nothing is awaited: records and memory must say the same.
                 sequence, volume = self._settled()
                 secured = self._when_secured(sequence)
-                # Garbage that is frozen stays for ever; of the young there may be much.
-                gc.collect(1)
-                gc.freeze()
                 begun = time.monotonic()
                 child = self._fork(sequence)
                 paused = time.monotonic() - begun
@@ -243,6 +245,7 @@ class Keeper:
             await self._until_due()
             self._wanted.clear()
             try:
+                await _gather_memory()
                 await self.checkpoint()
                 delay = _FIRST_DELAY
             except Exception as error:  # noqa: BLE001 - a run without checkpoints is no way out
@@ -275,6 +278,15 @@ class Keeper:
             or journal.volume - self._volume >= self.pace.size
             or time.monotonic() - self._since >= self.pace.seconds
         )
+
+
+async def _gather_memory() -> None:
+    """Make the fork short. What that takes may be done while all goes on."""
+    given_up = threading.Event()
+    try:
+        await asyncio.to_thread(hugepages.gather, given_up.is_set)
+    finally:
+        given_up.set()
 
 
 async def _end(task: asyncio.Task[None] | None) -> None:

@@ -25,7 +25,7 @@ from .errors import PerdureError
 _RESULT_LIMIT: Final = 1 << 15  # what a pipe holds with nobody reading
 _DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG, see prctl(2)
 _HEADROOM: Final = 1.2
-_NICENESS: Final = 5
+_NICENESS: Final = 10
 
 
 @attrs.define

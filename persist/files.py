@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -162,9 +162,18 @@ def _write_all(disk: Disk, handle: int, pieces: Iterable[bytes]) -> _Summary:
     size, checksum = 0, hashlib.sha256()
     for piece in pieces:
         checksum.update(piece)
-        disk.write(handle, piece, size)
-        size += len(piece)
+        # Flushed bit by bit: whoever flushes another file meanwhile, as the journal of a server
+        # does for each reply, would wait until the device has taken all that there is.
+        for part in _parts(piece):
+            disk.write(handle, part, size)
+            size += len(part)
+            if len(part) == _PIECE:
+                disk.sync(handle)
     return _Summary(size, checksum.digest())
+
+
+def _parts(piece: bytes) -> Iterator[bytes]:
+    return (piece[begin : begin + _PIECE] for begin in range(0, len(piece), _PIECE))
 
 
 def _summary(disk: Disk, path: Path, most: int) -> _Summary:
