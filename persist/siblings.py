@@ -57,10 +57,7 @@ def check(paths: Sequence[Path], disk: Disk = DISK) -> None:
 
 def written(path: Path, disk: Disk = DISK) -> str:
     """When the snapshot at `path` was written; what cannot be read is older than all others."""
-    try:
-        return snapshot.read(path, disk).passport.written
-    except SnapshotError:
-        return ""
+    return _time(_read(path, disk))
 
 
 def exports(
@@ -74,18 +71,17 @@ def exports(
     """
     now = snapshot.now()
     last = "" if older is None else written(older, disk)
-    states = [path for path in paths if path == replaced]
+    snapshots = {path: _read(path, disk) for path in paths}
+    states = [each for path, each in snapshots.items() if path == replaced]
     found: set[Path] = set()
-    for path in paths:
-        time = written(path, disk)
+    for path, each in snapshots.items():
         if path == replaced:
             continue
-        if not "" < time < now:
-            states.append(path)
-        elif time <= last or any(_is_export(path, each, disk) for each in states):
+        time = _time(each)
+        if "" < time < now and (time <= last or any(_is_export(each, one) for one in states)):
             found.add(path)
         else:
-            states.append(path)
+            states.append(each)
     return found
 
 
@@ -104,13 +100,21 @@ def is_edited(path: Path, newest: Path, taken: Snapshot, disk: Disk = DISK) -> b
     return may_be and not _is_same(found.content, taken.content)
 
 
-def _is_export(path: Path, state: Path, disk: Disk) -> bool:
+def _read(path: Path, disk: Disk) -> Snapshot | None:
     try:
-        first, second = snapshot.read(path, disk), snapshot.read(state, disk)
+        return snapshot.read(path, disk)
     except SnapshotError:
+        return None
+
+
+def _time(found: Snapshot | None) -> str:
+    return "" if found is None else found.passport.written
+
+
+def _is_export(found: Snapshot | None, state: Snapshot | None) -> bool:
+    if found is None or state is None:
         return False
-    same_time = first.passport.written == second.passport.written
-    return same_time and _is_same(first.content, second.content)
+    return _time(found) == _time(state) and _is_same(found.content, state.content)
 
 
 def _is_same(first: Content, second: Content) -> bool:
