@@ -28,7 +28,7 @@ from .trust import Signer
 
 __all__ = [
     "MissingSnapshotError", "Snapshot", "SnapshotError", "VerificationError",
-    "locate", "now", "peek", "put", "read", "write",
+    "form_and_data", "locate", "now", "peek", "put", "read", "write",
 ]  # fmt: skip
 
 # Looked up now: the server that saves may have no access to the installation any more.
@@ -208,7 +208,7 @@ def read(path: Path, disk: Disk = DISK) -> Snapshot:
     snapshot, is of a newer format, or has been cut or changed so that it cannot be read.
     """
     try:
-        form, data = _form_and_data(path, disk)
+        form, data = form_and_data(path, disk)
         return form.decode(data)
     except FormatError as error:
         raise SnapshotError.of(path, error) from error
@@ -243,14 +243,18 @@ def locate(path: Path) -> tuple[Graph, Mapping[int, int]]:
     """
     lines: dict[int, int] = {}
     try:
-        form, data = _form_and_data(path, DISK)
+        form, data = form_and_data(path)
         graph = form.locate(data, lines) if form.locate else form.decode(data).content.graph
     except FormatError as error:
         raise SnapshotError.of(path, error) from error
     return graph, lines
 
 
-def _form_and_data(path: Path, disk: Disk) -> tuple[Format, bytes]:
+def form_and_data(path: Path, disk: Disk = DISK) -> tuple[Format, bytes]:
+    """The syntax of the file at `path`, by how it begins, and all that is in it.
+
+    Raises `SnapshotError` if there is no such file, or it is of no syntax.
+    """
     try:
         head = disk.read_part(path, 0, table.HEAD, links=True)
         form = table.detect(head)

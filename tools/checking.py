@@ -35,15 +35,17 @@ def check(
     """
     owner = Owner.of(path)
     try:
-        found = snapshot.read(path)
-        root = found.content.graph.root
+        form, data = snapshot.form_and_data(path)
     except MissingSnapshotError:
         raise
-    except FormatError as error:
-        return Outcome(error.exit_status, (str(SnapshotError.of(path, error)),))
     except SnapshotError as error:
-        return Outcome(error.exit_status, _schema_problems(path) or (str(error),))
-    problems = _schema_problems(path)
+        return Outcome(error.exit_status, (str(error),))
+    problems = _schema_problems(path, data) if form.name == "xml" else ()
+    try:
+        found = form.decode(data)
+        root = found.content.graph.root
+    except FormatError as error:
+        return Outcome(error.exit_status, problems or (str(SnapshotError.of(path, error)),))
     signer = Signer.of_user()
     own = found.is_signed_by(signer) and owner.may_have_signed()
     said: list[str] = []
@@ -91,14 +93,8 @@ def _untrusted(found: Snapshot) -> list[str]:
     return [str(each) for each in found.content.graph.names if not allows(each.module, each.name)]
 
 
-def _schema_problems(path: Path) -> tuple[str, ...]:
-    """All that is wrong with an XML file, and not just the first; nothing of any other file."""
-    from ..persist.formats import table
-
-    data = path.read_bytes()
-    form = table.detect(data[: table.HEAD])
-    if form is None or form.name != "xml":
-        return ()
+def _schema_problems(path: Path, data: bytes) -> tuple[str, ...]:
+    """All that is wrong with the XML `data` of the file at `path`, and not just the first."""
     from ..persist.formats import xmlcheck
 
     return tuple(str(SnapshotError.of(path, error)) for error in xmlcheck.check(data))
