@@ -218,5 +218,5 @@ def gathering(gathered: dict[str, None]) -> Generator[None]:
         yield
     finally:
         turn.touched = touched
-        for key in gathered:
-            turn.touch(key)
+        # Not `touch`: what was made in the block would be met now, as if it were saved already.
+        touched.update(gathered)
