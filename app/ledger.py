@@ -195,9 +195,8 @@ class Ledger:
         uncommitted = self._uncommitted
         if uncommitted.entries:
             self._uncommitted = Changes()
-            changes.entries = uncommitted.entries + changes.entries
-            changes.before.update(uncommitted.before)
-            return self._write(changes, is_firm=True)
+            uncommitted.add(changes)
+            return self._write(uncommitted, is_firm=True)
         if spoiled:
             self._watch.undo(changes.before)
             raise UnsafeError("what the same turn had changed earlier is undone")
@@ -225,22 +224,24 @@ class Ledger:
         if self._gatherers:
             self._commit_gathered()
         # What the call may look at comes before it, also when it is called again.
-        found = self._watch.changes((*touched, key))
-        uncommitted = self._uncommitted
-        uncommitted.entries += found.entries
-        uncommitted.before = {**found.before, **uncommitted.before}
+        self._uncommitted.add(self._watch.changes((*touched, key)))
         try:
             stream = self._watch.stream((described.arguments, described.keywords))
         except TooLargeError as error:
             raise CallError(described.name, "they are too large") from error
         except Exception as error:
             raise CallError(described.name, f"{type(error).__name__}: {error}") from error
+        used: dict[str, None] = {}
         try:
-            return call()
+            with turns.gathering(used):
+                return call()
         finally:
             conditions = described.conditions
             content = (described.name, conditions.time, conditions.seed, described.failure, stream)
             self._uncommitted.entries.append((key, "command", content))
+            if used:
+                # What it has put into the registry may be removed before the turn ends.
+                self._uncommitted.add(self._watch.changes(used))
 
     def is_settled(self) -> bool:
         """Whether nothing that was changed in any turn could still be lost, or be undone."""
@@ -332,9 +333,7 @@ class Ledger:
         self._commit_gathered()
         touched = {key for turn in self._turns for key in turn.touched}
         strayed = self._watch.strayed(touched, count)
-        roaming = self._watch.changes([key for key in self.roaming if key not in touched])
-        strayed.entries += roaming.entries
-        strayed.before = {**roaming.before, **strayed.before}
+        strayed.add(self._watch.changes([key for key in self.roaming if key not in touched]))
         if strayed.entries:
             self._write(strayed, is_firm=False)
 

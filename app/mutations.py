@@ -34,7 +34,7 @@ from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 import attrs
 
 from ..persist.errors import PerdureError
-from .turns import Turn, current, open_ledgers
+from .turns import Turn, current, open_ledgers, taking
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -140,7 +140,8 @@ def mutation(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, 
             if id(self) in ledger.keys:
                 turn = Turn(ledger)
                 try:
-                    return ledger.command((), self, call, command)
+                    with taking(turn):
+                        return ledger.command((), self, call, command)
                 finally:
                     turn.end()
         return call()

@@ -47,7 +47,10 @@ class ApplicationReferences(References):
         return "/".join((_SERVICES, *reversed(parts)))
 
     def named(self, key: str) -> object | None:
-        """The part of the application at this path."""
+        """The part of the application at this path, or a component that was not `put` yet."""
+        component = self._application.registry.components.get(key)
+        if component is not None:
+            return component
         if key == _APPLICATION:
             return self._application
         if key == _REGISTRY:

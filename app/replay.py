@@ -106,8 +106,6 @@ class _Replay:
         self._policy = policy
         # Of each component the last state only, as long as nothing is called that could see it.
         self._states: dict[str, tuple[bytes, bytes]] = {}
-        # What they were last, of those that are gone since: others may refer to them still.
-        self._gone: dict[str, tuple[bytes, bytes] | None] = {}
         self._divergences: list[Divergence] = []
 
     def run(self, records: Iterable[tuple[int, bytes]]) -> Replayed:
@@ -121,10 +119,10 @@ class _Replay:
                 elif kind == "folders":
                     self._find_modules_in(content)
                 elif kind == "gone":
-                    self._gone[key] = self._states.pop(key, None)
+                    # States before this one mean the component that goes, those after it do not.
+                    self._apply()
+                    self._let_go(key)
                 else:
-                    if key in self._gone:
-                        self._apply()
                     self._states[key] = content
         self._apply()
         return Replayed(count, tuple(self._divergences))
@@ -136,18 +134,26 @@ class _Replay:
             self._application.paths = modules.merged(self._application.paths, folders)
 
     def _apply(self) -> None:
-        states, gone = self._states, self._gone
-        if not states and not gone:
+        states, self._states = self._states, {}
+        if not states:
             return
-        self._states, self._gone = {}, {}
+        for key in states:
+            self._learn(key)
         records = {key: Record(*state) for key, state in states.items()}
-        last = {key: Record(*state) for key, state in gone.items() if state is not None}
-        made = put_back_all(records | last, self._references, self._policy)
-        for key in gone:
+        self._components.update(put_back_all(records, self._references, self._policy))
+
+    def _let_go(self, key: str) -> None:
+        """Forget the component that others have known by `key`, not one that a call has put there."""
+        known = self._references.objects.get(key)
+        self._references.drop(key)
+        if self._components.get(key) is known:
             self._components.pop(key, None)
-            self._references.drop(key)
-        for key in records:
-            self._components[key] = made[key]
+
+    def _learn(self, key: str) -> None:
+        """A call may have made the component of this key, as it did then."""
+        component = self._components.get(key)
+        if component is not None and self._references.objects.get(key) is not component:
+            self._references.put(key, component)
 
     def _call(
         self,
@@ -184,15 +190,6 @@ class _Replay:
         if raised != failure or conditions.seed != seed:
             then, now = _end(failure, seed), _end(raised, conditions.seed)
             self._divergences.append(Divergence(sequence, key, name, then, now))
-        self._learn()
-
-    def _learn(self) -> None:
-        """Components that the call has made, as it did then."""
-        objects = self._references.objects
-        if len(objects) != len(self._components):
-            for key, component in self._components.items():
-                if objects.get(key) is not component:
-                    self._references.put(key, component)
 
 
 class _Reader(pickle.Unpickler):

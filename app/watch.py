@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from ..persist.components import Record, Recorder, TooLargeError, difference, put_back_all
+from ..persist.components import (
+    Record,
+    Recorder,
+    TooLargeError,
+    difference,
+    put_back_all,
+    reference_to,
+)
 from ..persist.trust import Policy
 from .mutations import has_mutations
 from .references import ApplicationReferences
@@ -27,7 +34,11 @@ _KEPT: Final = 64 << 20
 _log = logging.getLogger(__name__)
 
 Entry = tuple[str, str, Any]
-"""Key, kind and content: ("state", (made, state)), ("gone", None), ("command", see `ledger`)."""
+"""Key, kind and content: ("state", (made, state)), ("gone", None), ("command", see `ledger`).
+
+In what is found by one look, "gone" is also what another component has replaced. States before that
+mean the one that goes, those after it the one that is there now.
+"""
 
 
 @attrs.define
@@ -53,6 +64,11 @@ class Changes:
     entries: list[Entry] = attrs.field(factory=list[Entry])
     before: Before = attrs.field(factory=Before)
     saw: list[str] = attrs.field(factory=list[str])
+
+    def add(self, later: "Changes") -> None:
+        """What was found by the next look."""
+        self.entries += later.entries
+        self.before = {**later.before, **self.before}
 
 
 class Watch:
@@ -102,27 +118,14 @@ class Watch:
         """Look at the components of `keys`, those that roam, and all that these refer to."""
         present, references = self._registry.components, self.references
         saw = list(keys)
-        found = Changes([], {}, saw)
+        found = Changes(saw=saw)
         roaming = self.roaming
         if roaming and len(roaming) <= _MANY:
             saw += [key for key in roaming if key not in saw]
         asked = len(saw)
-        for key in saw:  # It grows meanwhile.
-            # All of them before any: one may refer to another that is as new.
-            component, former = present.get(key), references.objects.get(key)
-            if component is former:
-                continue
-            if former is not None:
-                # Whoever refers to what was there holds something that is no component any more.
-                saw += self._holders.get(key, set()).difference(saw)
-            if component is None:
-                references.drop(key)
-                known = self._forget(key)
-                found.entries.append((key, "gone", None))
-                if known is not None:
-                    found.before[key] = known
-            else:
-                references.put(key, component)
+        former = references.objects
+        other = [key for key in saw if present.get(key) is not former.get(key)]
+        left = self._leave(other, found) if other else ()
         seen: set[str] = set()
         for number, key in enumerate(saw):
             component = present.get(key)
@@ -143,7 +146,7 @@ class Watch:
                     new = [each for each in record.met if each in present and each not in seen]
                     saw += new
                     seen.update(new)
-                if was is not None and record.state == was.state and record.made == was.made:
+                if was == record and not (left and left.intersection(record.met)):
                     continue
                 found.entries.append((key, "state", (record.made, record.state)))
                 if known is not None or number < asked:
@@ -155,11 +158,12 @@ class Watch:
         """Make components again what they were, in the same objects wherever that can be."""
         components = self._registry.components
         records: dict[str, Record] = {}
+        for key in before:
+            self.references.drop(key)
         for key, known in before.items():
             if known is None:
                 components.pop(key, None)
                 self._forget(key)
-                self.references.drop(key)
                 continue
             components[key] = known.component
             self._know(key, known)
@@ -228,6 +232,59 @@ class Watch:
             if size > _KEPT or known.record is None:
                 self._forget(key)
 
+    def _leave(self, keys: list[str], found: Changes) -> set[str]:
+        """Let the `keys`, which have another component or none, stand for what is there.
+
+        Gives those of them that had one before.
+        """
+        present, references, saw = self._registry.components, self.references, found.saw
+        for key in keys:
+            former, known = references.objects.get(key), self._known.get(key)
+            if former is None or (known is not None and not known.looked_at):
+                continue
+            # What is never looked at may hold it still, as it was in the end.
+            record = self._look(key, former).record
+            if record is not None:
+                saw += [each for each in record.met if each in present and each not in saw]
+                if known is None or record != known.record:
+                    found.entries.append((key, "state", (record.made, record.state)))
+        left: set[str] = set()
+        for key in keys:
+            component = present.get(key)
+            other = references.keys.get(id(component))
+            if other not in left and other is not None and present.get(other) is not component:
+                # It has moved, and stays one for what holds it.
+                if key in references.objects:
+                    left.add(key)
+                    found.entries.append((key, "gone", None))
+                record = reference_to(other)
+                found.entries.append((key, "state", (record.made, record.state)))
+        for key in keys:  # It grows meanwhile.
+            component, former = present.get(key), references.objects.get(key)
+            if component is former:
+                continue
+            if former is not None:
+                # Whoever refers to what was there holds something that is no component any more.
+                holders = self._holders.get(key, set()).difference(saw)
+                saw += holders
+                keys += holders
+            if (former is not None or component is None) and key not in left:
+                left.add(key)
+                found.entries.append((key, "gone", None))
+            known = self._known.get(key)
+            if known is not None:
+                found.before[key] = known
+            if component is not None:
+                references.put(key, component)
+            else:
+                references.drop(key)
+                self._forget(key)
+        for key in saw:
+            component = present.get(key)
+            if component is not None and id(component) not in references.keys:
+                references.put(key, component)  # It was known by another key, which has left.
+        return left
+
     def _note_strayed(self, key: str, known: Known, found: Changes) -> None:
         was = known.record
         if was is None or not known.looked_at:
@@ -269,7 +326,10 @@ class Watch:
         return known
 
     def _look(self, key: str, component: object, *, whole: bool = False) -> Known:
-        """The component as it is now. With `whole`, one with mutations is taken down, too."""
+        """The component as it is now. With `whole`, of any size, and with mutations, too."""
+        other = self.references.keys.get(id(component))
+        if other is not None and other != key:
+            return Known(component, reference_to(other))  # It has two keys, and stays one.
         kind = type(component)
         mutates = self._mutates.get(kind)
         if mutates is None:
@@ -286,7 +346,8 @@ class Watch:
                 "is too large to be saved after each change; it is saved at checkpoints only,"
                 " unless its methods that change it are @mutation",
             )
-            return Known(component, None, looked_at=False)
+            record = self._whole_of(key, component) if whole else None
+            return Known(component, record, looked_at=False)
         except Exception as error:  # noqa: BLE001 - its own methods raise anything
             self._say_why(key, error)
             return Known(component, None)

@@ -100,6 +100,11 @@ class Recorder:
         return stream, met
 
 
+def reference_to(key: str) -> Record:
+    """The record of what is a component by another `key` as well."""
+    return Record(b"", pickle.dumps(_Reference(key), PROTOCOL), (key,))
+
+
 def difference(was: Record, now: Record) -> str | None:
     """The place in a component where its records begin to differ: ``.entries[5]``; None if nowhere.
 
@@ -243,6 +248,14 @@ def _put_back(
 _newobj: Final[Any] = cast(Any, copyreg).__newobj__
 _CONTAINERS: Final = (list, dict, set, deque, bytearray)
 _HOLDERS: Final = 3
+
+
+@attrs.frozen
+class _Reference:
+    key: str
+
+    def __reduce__(self) -> Any:
+        return referred, (self.key,)
 
 
 class _Pieces(list[bytes]):

@@ -45,11 +45,14 @@ class References:
             self.put(key, item)
 
     def put(self, key: str, item: object) -> None:
-        """Let `key` stand for `item`, and no longer for what it stood for."""
+        """Let `key` stand for `item`, and no longer for what it stood for.
+
+        Of an item with several keys the first is what references to it are written with.
+        """
         self.drop(key)
         self.objects[key] = item
         if not isinstance(item, _VALUES):
-            self.keys[id(item)] = key
+            self.keys.setdefault(id(item), key)
 
     def drop(self, key: str) -> None:
         """Let `key` stand for nothing."""

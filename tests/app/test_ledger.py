@@ -14,7 +14,7 @@ from perdure.app.ledger import Ledger
 from perdure.app.registry import Registry
 from perdure.app.service import Service
 from perdure.app.timer import Timer
-from perdure.app.turns import Turn, UnsafeError, taking
+from perdure.app.turns import Turn, UnsafeError, gathering, taking
 from perdure.app.watch import LARGEST
 from perdure.persist.trust import Policy
 
@@ -316,20 +316,48 @@ def test_what_a_turn_raises_is_told_and_its_changes_are_written(run: Run) -> Non
         fail()
 
 
+def test_components_that_changed_places_are_undone(run: Run) -> None:
+    registry = run.application.registry
+    with run.application.turn():
+        first, second = run.counter(), Counter()
+        registry.set_component(Counter, second, name="second")
+        registry.set_component(Guests, Guests(first))
+    run.secure()
+    run.paper.refusal = DiskError()
+    with pytest.raises(UnsafeError), run.application.turn():
+        registry.set_component(Counter, second)
+        registry.set_component(Counter, first, name="second")
+    run.paper.refusal = None
+    assert run.counter() is first
+    with run.application.turn():
+        run.counter().value = 5
+    assert run.paper.kinds[1:] == [[("Counter", "state")]], "whoever holds it refers to it as ever"
+
+
+def test_what_is_made_while_what_is_got_is_noted_is_written(run: Run) -> None:
+    """As by a script when it runs."""
+    noted: dict[str, None] = {}
+    with run.application.turn(), gathering(noted):
+        run.counter()
+    assert run.paper.kinds == [[("Counter", "state")]]
+    assert list(noted) == [f"{Counter.__module__}.Counter"]
+
+
 def test_a_large_component_is_left_to_checkpoints_and_said_once(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
         with run.application.turn():
             vars(run.counter())["load"] = bytes(2 * LARGEST)
-    assert run.paper.kinds == []
+    written = [[("Counter", "state")]]
+    assert run.paper.kinds == written, "as it came, since others may refer to it"
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "Counter] is too large" in caplog.text
     vars(run.counter()).pop("load")
     run.ledger.checkpointed()
     with run.application.turn():
         run.counter().value = 1
-    assert run.paper.kinds == [[("Counter", "state")]], "it is small again"
+    assert run.paper.kinds == [*written, [("Counter", "state")]], "it is small again"
 
 
 def test_what_cannot_be_saved_is_said_once_and_tried_again(

@@ -5,12 +5,14 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perdure.app.application import Application
 from perdure.app.ledger import Ledger
+from perdure.app.mutations import CallError, mutation
 from perdure.app.replay import Replayed, ReplayError, read_turn, replay
+from perdure.app.watch import LARGEST
 from perdure.persist.references import ReferenceLostError
 from perdure.persist.restore import TrustError
 from perdure.persist.trust import Policy
@@ -26,6 +28,36 @@ class Node:
     def __init__(self, value: int = 0) -> None:
         self.value = value
         self.others: dict[int, Any] = {}
+
+
+class Shelf:
+    """Holds components, and is journaled by its calls."""
+
+    def __init__(self) -> None:
+        self.held: list[Any] = []
+
+    @mutation
+    def hold(self, *others: object) -> None:
+        self.held += others
+
+    @mutation
+    def put(self, application: Application, name: str) -> None:
+        """Make a component in place of any other, and keep it."""
+        made = Node(5)
+        application.registry.set_component(Node, made, name=name)
+        self.held.append(made)
+
+    @mutation
+    def take(self, application: Application, name: str) -> None:
+        """Remove a component, and keep it."""
+        if application.registry.get_component(Node, name=name) is not None:
+            self.held.append(application.registry.remove_component(Node, name=name))
+
+    @mutation
+    def count(self) -> None:
+        """Change whatever is held."""
+        for each in self.held:
+            each.value += 1
 
 
 def running() -> tuple[Application, Paper]:
@@ -89,6 +121,34 @@ def test_what_referred_to_what_is_gone_has_it_still() -> None:
     assert len(other.registry) == 1
 
 
+def test_a_component_that_is_too_large_is_there_for_what_refers_to_it() -> None:
+    application, paper = running()
+    with application.turn():
+        large = node(application, "large")
+        large.others[1] = bytes(2 * LARGEST)
+        node(application, "a").others[1] = large
+    other = Application("web")
+    replay(other, paper.payloads.items(), EVERYTHING)
+    assert node(other, "a").others[1] is node(other, "large")
+
+
+def test_a_component_with_two_keys_is_one_thing() -> None:
+    application, paper = running()
+    with application.turn():
+        application.registry.set_component(Node, node(application, "a"), name="b")
+    with application.turn():
+        node(application, "b").value = 3
+    with application.turn():
+        application.registry.remove_component(Node, name="a")
+    with application.turn():
+        node(application, "b").value += 1
+    for last, value in ((2, 3), (4, 4)):
+        other = Application("web")
+        replay(other, list(paper.payloads.items())[:last], EVERYTHING)
+        assert node(other, "b").value == value
+        assert (node(other, "a") is node(other, "b")) == (last == 2)
+
+
 def test_a_lost_reference_is_an_error() -> None:
     application, paper = running()
     with application.turn():
@@ -138,9 +198,10 @@ def test_no_bytes_are_worse_than_damaged(payload: bytes) -> None:
         read_turn(1, payload)
 
 
+STEPS = ["set", "hold", "drop", "remove", "replace", "share"]
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["set", "hold", "drop", "remove", "replace"]),
+        st.sampled_from(STEPS),
         st.sampled_from("abc"),
         st.sampled_from("abc"),
     ),
@@ -149,6 +210,8 @@ steps = st.lists(
 
 
 @given(st.lists(steps, max_size=8), st.integers(0, 8))
+@example([[("set", "b", "a")], [("remove", "b", "a")], [("set", "a", "a"), ("hold", "a", "b")]], 0)
+@example([[("hold", "a", "b")], [("replace", "b", "a")], [("hold", "a", "b")]], 0)
 def test_whatever_turns_do_is_done_again(turns: list[Any], start: int) -> None:
     """From nothing, and from what there was at any earlier time."""
     application, paper = running()
@@ -169,6 +232,62 @@ def test_whatever_turns_do_is_done_again(turns: list[Any], start: int) -> None:
         assert contents(other) == contents(application)
 
 
+calls = st.lists(
+    st.tuples(
+        st.sampled_from(["hold", "put", "take", "count", "refused", *STEPS]),
+        st.sampled_from("abc"),
+        st.sampled_from("abc"),
+    ),
+    max_size=5,
+)
+
+
+@given(st.lists(calls, max_size=8))
+@example([[("hold", "a", "")], [("replace", "a", "")], [("count", "", "")]])
+@example([[("take", "a", "")], [("put", "a", "")], [("count", "", "")]])
+@example([[("set", "a", "")], [("remove", "a", ""), ("refused", "", ""), ("hold", "a", "")]])
+def test_what_calls_hold_is_the_same_as_it_was(turns: list[Any]) -> None:
+    """A component is held as one, also when it has left the registry since."""
+    application, paper = running()
+    for turn in turns:
+        with application.turn():
+            for step, name, second in turn:
+                call(application, step, name, second)
+    other = Application("web")
+    replay(other, paper.payloads.items(), EVERYTHING)
+    assert held(other) == held(application)
+
+
+def call(application: Application, step: str, name: str, second: str) -> None:
+    shelf = application.registry.get_component(Shelf, default=Shelf)
+    match step:
+        case "hold":
+            shelf.hold(node(application, name))
+        case "put":
+            shelf.put(application, name)
+        case "take":
+            shelf.take(application, name)
+        case "count":
+            for each in "abc":  # What a call may look at, the turn that calls has to have got.
+                application.registry.get_component(Node, name=each)
+            shelf.count()
+        case "refused":
+            with pytest.raises(CallError):
+                shelf.hold(lambda: None)
+        case _:
+            do(application, step, name, second)
+
+
+def held(application: Application) -> object:
+    names = names_of(application)
+    shelf = application.registry.get_component(Shelf)
+    numbers: dict[int, int] = {}
+    return contents(application), shelf and [
+        (names.get(id(each)), numbers.setdefault(id(each), len(numbers)), each.value)
+        for each in shelf.held
+    ]
+
+
 def do(application: Application, step: str, name: str, second: str) -> None:
     registry = application.registry
     match step:
@@ -180,14 +299,24 @@ def do(application: Application, step: str, name: str, second: str) -> None:
             node(application, name).others.clear()
         case "replace":
             registry.set_component(Node, Node(9), name=name)
+        case "share":
+            registry.set_component(Node, node(application, name), name=second)
         case _:
             if registry.get_component(Node, name=name) is not None:
                 registry.remove_component(Node, name=name)
 
 
+def names_of(application: Application) -> dict[int, str]:
+    """The keys of each component, of which it may have several."""
+    names: dict[int, str] = {}
+    for key, each in sorted(application.registry.items()):
+        names[id(each)] = f"{names.get(id(each), '')} {key}"
+    return names
+
+
 def contents(application: Application) -> object:
     """As `picture`; what is no component any more by its value, at two steps."""
-    names = {id(each): key for key, each in application.registry.items()}
+    names = names_of(application)
 
     def shown(item: Node, depth: int) -> object:
         if id(item) in names and depth:
