@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 import attrs
 
 from ..persist import modules, opcodes
+from ..persist.collector import collector_off
 from ..persist.components import Record, put_back_all, read
 from ..persist.errors import PerdureError
 from ..persist.trust import Policy
@@ -137,10 +138,11 @@ class _Replay:
         states, self._states = self._states, {}
         if not states:
             return
-        for key in states:
-            self._learn(key)
-        records = {key: Record(*state) for key, state in states.items()}
-        self._components.update(put_back_all(records, self._references, self._policy))
+        with collector_off():
+            for key in states:
+                self._learn(key)
+            records = {key: Record(*state) for key, state in states.items()}
+            self._components.update(put_back_all(records, self._references, self._policy))
 
     def _let_go(self, key: str) -> None:
         """Forget the component that others have known by `key`, not one that a call has put there."""

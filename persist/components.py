@@ -23,8 +23,8 @@ from .fields import fields, set_fields
 from .naming import NAMED
 from .persistent import restoring
 from .reduction import PROTOCOL, class_of, fields_of
-from .references import ReferenceLostError, References, referred, resolved, resolving
-from .restore import call_after_restore, restore
+from .references import ReferenceLostError, References, referred, resolving
+from .restore import call_after_restore, load, restore
 from .trust import Policy
 
 
@@ -129,11 +129,8 @@ def difference(was: Record, now: Record) -> str | None:
 
 def read(stream: bytes, references: References, policy: Policy) -> object:
     """What a `Recorder` has made `stream` of. Raises as `restore` does, and `ReferenceLostError`."""
-    token = resolving(references)
-    try:
+    with resolving(references):
         return restore(stream, policy)
-    finally:
-        resolved(token)
 
 
 def shell_of(record: Record, policy: Policy) -> object | None:
@@ -151,7 +148,7 @@ def put_back(
     than ``__new__`` with nothing. Raises as `read` does; nothing was changed unless code of the
     component's own has failed half-way.
     """
-    with restoring() as restored:
+    with collector_off(), restoring() as restored, resolving(references):
         kind = _kind(record, policy, {})
         whole = _put_back(record, key, component, references, policy, kind)
     for item in restored:
@@ -169,12 +166,14 @@ def put_back_all(
     """
     made: dict[str, object] = {}
     kinds: dict[bytes, Any] = {}
-    with collector_off(), restoring() as restored:
+    shells: set[str] = set()
+    with collector_off(), restoring() as restored, resolving(references):
         for key, record in records.items():
             if key not in references.objects:
                 shell = _shell(_kind(record, policy, kinds))
                 if shell is not None:
                     references.put(key, shell)
+                    shells.add(key)
         waiting = list(records)[::-1]
         begun: set[str] = set()
         while waiting:
@@ -184,7 +183,8 @@ def put_back_all(
                 if key not in made:
                     there = references.objects.get(key)
                     kind = _kind(record, policy, kinds)
-                    made[key] = _put_back(record, key, there, references, policy, kind)
+                    is_new = key in shells
+                    made[key] = _put_back(record, key, there, references, policy, kind, is_new)
                 waiting.pop()
             except ReferenceLostError as error:
                 # It has no shell: it must be there whole before what refers to it.
@@ -216,9 +216,10 @@ def _put_back(
     references: References,
     policy: Policy,
     kind: Any,
+    is_new: bool = False,
 ) -> object:
     if kind is None:
-        whole = read(record.state, references, policy)
+        whole = load(record.state, policy)
         if class_of(component) is class_of(whole) and _move(component, whole):
             references.put(key, component)
             return component
@@ -227,15 +228,16 @@ def _put_back(
     if class_of(component) is kind:
         if references.objects.get(key) is not component:
             references.put(key, component)
-        given = cast("tuple[Any, ...]", read(record.state, references, policy))
-        _empty(component, given[0] if given else None)
+        given = cast("tuple[Any, ...]", load(record.state, policy))
+        if not is_new:
+            _empty(component, given[0] if given else None)
         _give(component, *given)
         return component
     new: Any = kind.__new__(kind)
     # What refers to the component itself finds the one that shall have the state.
     references.put(key, new)
     try:
-        given = cast("tuple[Any, ...]", read(record.state, references, policy))
+        given = cast("tuple[Any, ...]", load(record.state, policy))
     except BaseException:
         references.drop(key)
         if component is not None:

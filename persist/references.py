@@ -1,7 +1,8 @@
 """What a record refers to instead of holding it: objects that have names of their own."""
 
-from collections.abc import Mapping
-from contextvars import ContextVar, Token
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import Enum
 from typing import Any, Final
 
@@ -99,14 +100,14 @@ class References:
 _present: ContextVar[References | None] = ContextVar("perdure_references", default=None)
 
 
-def resolving(references: References) -> Token[References | None]:
-    """Let `referred` find what `references` know, until `resolved` is called with the token."""
-    return _present.set(references)
-
-
-def resolved(token: Token[References | None]) -> None:
-    """The end of `resolving`."""
-    _present.reset(token)
+@contextmanager
+def resolving(references: References) -> Generator[None]:
+    """Within the block, let `referred` find what `references` know."""
+    token = _present.set(references)
+    try:
+        yield
+    finally:
+        _present.reset(token)
 
 
 def referred(key: str) -> object:

@@ -74,14 +74,19 @@ def restore(stream: bytes, policy: Policy) -> object:
     Raises `RestoreError` if a class cannot be imported, or an object not be built: also where code
     of the snapshot's classes raises SystemExit. KeyboardInterrupt and MemoryError pass.
     """
+    with collector_off():
+        with restoring() as restored:
+            root = load(stream, policy)
+        for item in restored:
+            call_after_restore(item)
+        return root
+
+
+def load(stream: bytes, policy: Policy) -> object:
+    """As `restore`, for one of many streams: the caller sees to the collector and `after_restore`."""
     try:
         opcodes.check_protocol(stream)
-        with collector_off():
-            with restoring() as restored:
-                root = _load(stream, policy)
-            for item in restored:
-                call_after_restore(item)
-            return root
+        return _load(stream, policy)
     except opcodes.StreamError as error:
         raise RestoreError(
             "", f"the content is not a stream of objects: {error}", "take an earlier snapshot"
@@ -90,7 +95,7 @@ def restore(stream: bytes, policy: Policy) -> object:
 
 def _load(stream: bytes, policy: Policy) -> object:
     if policy.modules is None:
-        reader: pickle.Unpickler = _Reader(stream)
+        reader: pickle.Unpickler = _Reader(io.BytesIO(stream), fix_imports=False)
     else:
         wanted = inert.names_in(stream, policy)
         refused = [f"{module}:{name}" for module, name in wanted if not policy.allows(module, name)]
@@ -113,9 +118,6 @@ def _load(stream: bytes, policy: Policy) -> object:
 class _Reader(pickle.Unpickler):
     """The C unpickler, saying plainly what it did not find."""
 
-    def __init__(self, stream: bytes) -> None:
-        super().__init__(io.BytesIO(stream), fix_imports=False)
-
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         return _find(module_name, global_name)
 
@@ -124,7 +126,7 @@ class _StrictReader(_Reader):
     """Takes names only from what was looked up, and judged, before."""
 
     def __init__(self, stream: bytes, found: Mapping[tuple[str, str], object]) -> None:
-        super().__init__(stream)
+        super().__init__(io.BytesIO(stream), fix_imports=False)
         self._found = found
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:

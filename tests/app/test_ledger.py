@@ -324,9 +324,12 @@ def test_components_that_changed_places_are_undone(run: Run) -> None:
         registry.set_component(Guests, Guests(first))
     run.secure()
     run.paper.refusal = DiskError()
-    with pytest.raises(UnsafeError), run.application.turn():
+    turn = Turn(run.ledger)
+    with taking(turn):
         registry.set_component(Counter, second)
         registry.set_component(Counter, first, name="second")
+    with pytest.raises(UnsafeError):
+        turn.end()
     run.paper.refusal = None
     assert run.counter() is first
     with run.application.turn():
