@@ -30,6 +30,9 @@ def main() -> None:
     """The command ``appstore``."""
     # Who reads only the beginning of what is said, as `head` does, ends us without a word.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        complain(PROGRAM, "standard output is closed; give it a file, or /dev/null")
+        os._exit(os.EX_IOERR)
     try:
         status = run(COMMAND, PROGRAM)
         sys.stdout.flush()

@@ -86,7 +86,7 @@ class Subject:
         """What `text` names: an application, or one of its snapshots. Raises SnapshotError."""
         path = Path(text)
         stem, _ = table.split(path.name)
-        if path.is_file() or stem != path.name:
+        if stem != path.name or ("/" in text and path.is_file()):
             name = snapshot.peek(path).application
             folder = path.absolute().parent
             if folder.name == GENERATIONS.format(name):
