@@ -326,6 +326,12 @@ class SimulatedDisk(Disk):
         with self._doing("sync_folder"):
             self._step(Step("sync_folder", folder=folder))
 
+    def damage(self, path: Path) -> None:
+        """Change some bytes near the end of a file, behind everybody's back."""
+        with self._lock:
+            content = self._contents[self._find(path)]
+            content[-20] ^= 0xFF
+
     def open_handles(self) -> int:
         """How many files are open."""
         return len(self._open)
