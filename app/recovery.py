@@ -93,6 +93,8 @@ class Beginning:
     """What the records of this run may load."""
     base: int
     """The number of the last record whose effect its `state` has."""
+    is_recovery: bool = False
+    """Whether the run before it did not come to its end."""
 
     @property
     def sequence(self) -> int:
@@ -226,10 +228,10 @@ def _recovered(
     made = _going_on(start, after, max(after, reader.last), reader, key, loader, warnings)
     told = made.sentence
     if count:
-        told = f"{told}, and {count:,} changes that came after"
+        told = f"{told}, and {count:,} change{'s' * (count > 1)} that came after"
     if cut := report.cut:
         told = f"{told}; {cut} bytes that were never finished are cut"
-    return attrs.evolve(made, sentence=told)
+    return attrs.evolve(made, sentence=told, is_recovery=bool(count or cut))
 
 
 def _passed_over(usable: Sequence[State], store: Store, reader: Records) -> list[str]:

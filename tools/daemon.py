@@ -22,7 +22,7 @@ class Announce(Protocol):
     """Says how a start went."""
 
     def __call__(self, status: int, line: str, notices: Sequence[str] = ()) -> None:
-        """Say `line`, and before it each of `notices` as a warning."""
+        """Say `line`, and before it each of `notices`, on standard error."""
 
 
 @attrs.frozen
@@ -34,7 +34,7 @@ class Terminal:
     def announce(self, status: int, line: str, notices: Sequence[str] = ()) -> None:
         """Say `line`: how the start went (`status` 0), or why there was none; first `notices`."""
         for notice in notices:
-            complain(self.program, f"warning: {notice}")
+            complain(self.program, notice)
         if status == os.EX_OK:
             with suppress(OSError):
                 print(f"{self.program}: {line}", flush=True)

@@ -83,8 +83,9 @@ class Server:
         logs.start(log, debug=self.debug)
         notices: list[str] = []
         if built and not built.own:
-            notices.append(f"{built.path} is not this user's work; it may do what --trust allows")
-            _log.warning("%s", notices[-1])
+            warning = f"{built.path} is not this user's work; it may do what --trust allows"
+            notices.append(f"warning: {warning}")
+            _log.warning("%s", warning)
         store = FolderStore(self._state_folder(application.name), application.name, keep=self.keep)
         if built:
             store.syntax = built.syntax
@@ -141,8 +142,10 @@ class Server:
             store.check_writable()
             beginning = begin(application, built, store, loader, fresh=self.fresh)
             _log.info("%s %s", application.name, beginning.sentence)
+            if beginning.is_recovery:
+                notices.append(f"{application.name} {beginning.sentence}")
             for warning in beginning.warnings:
-                notices.append(warning)
+                notices.append(f"warning: {warning}")
                 _log.warning("%s", warning)
             keeper = Keeper(
                 Keeping(beginning, store, loader),

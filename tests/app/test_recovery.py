@@ -55,7 +55,7 @@ def test_the_state_that_holds_most_is_taken_and_what_came_after(house: House) ->
     found = house.begin()
     assert value(found.application) == 6
     assert found.state == house.generations[0], "the checkpoint is newer than the last clean stop"
-    assert found.sentence.endswith("1 changes that came after")
+    assert found.sentence.endswith(" 1 change that came after")
     assert (found.base, found.sequence) == (5, 6)
 
 

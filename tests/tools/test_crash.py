@@ -33,6 +33,23 @@ def test_what_was_recovered_is_said(workshop: Workshop, site: Path) -> None:
     assert "visitor 4" in server.get("counter.rpy")
 
 
+def test_the_terminal_says_what_a_daemon_has_recovered(workshop: Workshop, site: Path) -> None:
+    workshop.mkapp("web", "--path", site, "--port", "0")
+    server = workshop.start("-f", "web.snap")
+    for _ in range(3):
+        server.get("counter.rpy")
+    server.stop(signal.SIGKILL)
+    done = workshop.run("rundaemon", "-f", "web.snap")
+    try:
+        said = done.err.splitlines()
+        assert said == [
+            "rundaemon: web starts without earlier state, and 3 changes that came after"
+        ]
+        assert "web runs as process" in done.out
+    finally:
+        os.kill(int((workshop.folder / "web.pid").read_text()), signal.SIGTERM)
+
+
 def test_fresh_holds_also_if_the_server_is_killed(workshop: Workshop, site: Path) -> None:
     workshop.mkapp("web", "--path", site, "--port", "0")
     server = workshop.start("-f", "web.snap")
