@@ -7,7 +7,7 @@ saved, `culprit` finds the path to it, which a pickler cannot tell.
 
 import pickle
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -18,8 +18,11 @@ from .deep import DeepPickler
 from .naming import NAMED, check_named, is_bound
 from .persistent import secret_fields
 from .reduction import PROTOCOL
+from .shapes import UNKNOWN, texts_of
 
 __all__ = ["Capture", "CaptureError", "capture"]
+
+_NOTHING: Final = str(UNKNOWN)
 
 
 @attrs.frozen
@@ -28,12 +31,14 @@ class Capture:
 
     `names` are the classes and functions that the stream names, as ``module:qualname``, sorted.
     An object that stands for itself by a global name of its own (`typing.Any` is one) is not among them.
-    `secret` are the fields that those of them which are classes have declared secret.
+    `secret` are the fields that those of them which are classes have declared secret. `classes` are
+    the shapes of those that are an application's, but for what is known of any (see `shapes`).
     """
 
     stream: bytes = attrs.field(repr=False)
     names: tuple[str, ...]
     secret: Mapping[str, tuple[str, ...]]
+    classes: Mapping[str, str]
 
 
 def capture(root: object, *, name: str = "application") -> Capture:
@@ -72,7 +77,8 @@ def _capture(root: object) -> Capture:
 def _captured(stream: bytes, names: Mapping[str, object]) -> Capture:
     order = sorted(names)
     secret = {name: fields for name in order if (fields := secret_fields(names[name]))}
-    return Capture(stream, tuple(order), secret)
+    classes = {name: text for name, text in texts_of(names.values()).items() if text != _NOTHING}
+    return Capture(stream, tuple(order), secret, classes)
 
 
 class _Pieces(list[bytes]):

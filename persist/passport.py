@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeGuard, cast, ge
 
 import attrs
 
+from .shapes import UNKNOWN, Shape, parsed
+
 if TYPE_CHECKING:
     from cattrs import Converter
 
@@ -44,7 +46,8 @@ class Passport:
     `paths` are the folders where the application's own modules are found. `origin` is the digest,
     in hexadecimal, of the snapshot this one came from. `secret` are the fields that classes have
     declared secret (see `persistent`), by ``module:qualname`` of the class. `sequence` is the number
-    of the last record of the journal whose effect it holds; 0 for none.
+    of the last record of the journal whose effect it holds; 0 for none. `classes` are the shapes that
+    classes of applications had (see `shapes`), but for those of which there is nothing to say.
     """
 
     format: int
@@ -58,10 +61,19 @@ class Passport:
     origin: str | None = None
     secret: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict[str, tuple[str, ...]])
     sequence: int = 0
+    classes: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+    @property
+    def shapes(self) -> Mapping[str, Shape]:
+        """The recorded shapes of all that the snapshot names, by ``module:qualname``."""
+        return {**dict.fromkeys(self.names, UNKNOWN), **parsed(self.classes)}
 
     def fields(self) -> dict[str, Any]:
         """All fields in their order, in Python's own types as JSON has them."""
         fields: dict[str, Any] = _converter().unstructure(self)
+        if not self.classes:
+            # As it was before there were shapes: signatures of that time cover it so.
+            del fields["classes"]
         return fields
 
     @classmethod
@@ -91,6 +103,10 @@ class Passport:
             raise PassportError(
                 f"sequence: expected a number from 0 to {LAST_SEQUENCE}, got {made.sequence}"
             )
+        try:
+            parsed(made.classes)
+        except ValueError as error:
+            raise PassportError(f"classes: {error}") from error
         return made
 
     def to_line(self) -> bytes:
@@ -168,7 +184,11 @@ def _unexpected(expected: str, value: Any) -> ValueError:
 def _reason(error: BaseException, _kind: Any) -> str:
     if isinstance(error, KeyError):
         return "it is missing"
-    return str(error) if isinstance(error, ValueError) else "expected lists of texts, by names"
+    return (
+        str(error)
+        if isinstance(error, ValueError)
+        else "expected texts, or lists of them, by names"
+    )
 
 
 def _by_field(text: str) -> str:

@@ -121,6 +121,7 @@ def write(
         origin=origin,
         secret=captured.secret,
         sequence=sequence,
+        classes=captured.classes,
     )
     content = Content.of_stream(captured.stream)
     content.believe()

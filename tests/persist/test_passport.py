@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.persist.passport import LAST_SEQUENCE, Passport, PassportError
+from perdure.persist.shapes import UNKNOWN, Shape
 
 from ..passport import PASSPORT
 
@@ -19,6 +20,7 @@ FULL = attrs.evolve(
     origin="ab" * 32,
     secret={"visits:Account": ("password",)},
     sequence=7,
+    classes={"visits:Counter": "3 < visits:Base; value: int"},
 )
 texts = st.text(st.characters(codec="utf-8"))
 
@@ -31,6 +33,7 @@ texts = st.text(st.characters(codec="utf-8"))
         paths=st.tuples(texts, texts),
         secret=st.dictionaries(texts, st.tuples(texts)),
         sequence=st.integers(0, LAST_SEQUENCE),
+        classes=st.dictionaries(texts, st.sampled_from(("1", "2; a: int", "3 < a:B"))),
     )
 )
 def test_it_comes_back_from_one_line_of_ascii(passport: Passport) -> None:
@@ -47,8 +50,21 @@ def test_it_reads_like_this() -> None:
         b'{"format": 1, "application": "web", "holds": "state", "written": "2026-11-21T05:47:19Z",'
         b' "writer": "perdure 0.1.0", "python": "3.11.7", "names": ["visits:Counter"],'
         b' "paths": ["/srv/site"], "origin": "' + b"ab" * 32 + b'",'
-        b' "secret": {"visits:Account": ["password"]}, "sequence": 7}\n'
+        b' "secret": {"visits:Account": ["password"]}, "sequence": 7,'
+        b' "classes": {"visits:Counter": "3 < visits:Base; value: int"}}\n'
     )
+
+
+def test_without_shapes_it_is_as_it_was_before_there_were_any() -> None:
+    assert list(PASSPORT.fields())[-1] == "sequence"
+
+
+def test_of_what_has_no_shape_nothing_is_known() -> None:
+    passport = attrs.evolve(FULL, names=("visits:Counter", "visits:make"))
+    assert passport.shapes == {
+        "visits:Counter": Shape(3, ("visits:Base",), {"value": "int"}),
+        "visits:make": UNKNOWN,
+    }
 
 
 def test_fields_of_a_newer_writer_are_passed_over() -> None:
@@ -84,9 +100,11 @@ def changed(**fields: object) -> bytes:
         (changed(names={"visits": 1}), "names"),
         (changed(names=None), "names"),
         (changed(origin=1), "origin: expected a text, got 1"),
-        (changed(secret=["visits:Account"]), "secret: expected lists of texts, by names"),
+        (changed(secret=["visits:Account"]), "secret: expected texts, or lists of them, by names"),
         (changed(secret={"a": "b"}), "secret['a']: expected a list of texts, got 'b'"),
         (changed(secret={"visits:Account": [1]}), "secret"),
+        (changed(classes={"a": 1}), "classes['a']: expected a text, got 1"),
+        (changed(classes={"a": "x"}), "classes: expected a version and fields, such as"),
         (changed(format=0), "format"),
         (changed(format=12), "its format is 12, and this Perdure reads up to 1; take a newer"),
     ],
