@@ -127,7 +127,7 @@ class Loader:
         try:
             if found.syntax != "pickle" or not own:
                 _check_fields(path, found, policy, strict=not own)
-            application = restore(found.stream, policy)
+            application = restore(found.stream, policy, found.passport.shapes)
         except FormatError as error:
             raise SnapshotError.of(path, error) from error
         except TrustError as error:

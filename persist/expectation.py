@@ -226,7 +226,7 @@ class Expectations:
 def named_by(node: Node) -> Global | None:
     """The class of which `node` is an instance, or the class or function that it calls."""
     named: Any = node.function if isinstance(node, Call) else type(node)
-    return named if type(named) is Global else None
+    return named if isinstance(named, Global) else None
 
 
 def _pass(_value: Any, _annotation: Any) -> None:

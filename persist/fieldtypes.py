@@ -233,7 +233,7 @@ class _Classes:
             annotation: Any = Any
             if attribute.type is not None:
                 try:
-                    annotation = _resolved(kind, attribute.name, attribute.type)
+                    annotation = resolved(kind, attribute.name, attribute.type)
                 except Exception as error:  # noqa: BLE001 - it is looked up in users' code
                     self._leave_out(f"{named}.{attribute.name}", f"{type(error).__name__}: {error}")
             yield attribute.name, (self._expectations.rule(annotation), annotation)
@@ -314,7 +314,7 @@ def _slots(kind: type[Any]) -> Iterator[str]:
                 yield name
 
 
-def _resolved(kind: type[Any], name: str, annotation: Any) -> Any:
+def resolved(kind: type[Any], name: str, annotation: Any) -> Any:
     """`annotation`, with what it says as text looked up where the field was declared.
 
     `attrs.resolve_types` would change the class, and give up all fields for one.

@@ -31,6 +31,7 @@ _MOST_NAMES: Final = 100_000
 _MOST_FIELDS: Final = 100
 
 Pair = tuple[Any, Any]
+_newobj: Final[Any] = copyreg.__newobj__  # type: ignore[attr-defined]
 
 
 class GraphError(ValueError):
@@ -126,11 +127,11 @@ class Instance(Node):
         kind = type(self)
         if self.keywords:
             function: Any = copyreg.__newobj_ex__  # type: ignore[attr-defined]
-            making: tuple[Any, ...] = (kind, self.arguments, self.keywords)
-        else:
-            function = copyreg.__newobj__  # type: ignore[attr-defined]
-            making = (kind, *self.arguments)
-        return _reduced(self, function, making)
+            return _reduced(self, function, (kind, self.arguments, self.keywords))
+        if self.members is self.pairs is self.setter:
+            # Nearly all: these are None.
+            return _newobj, (kind, *self.arguments), self.state
+        return _reduced(self, _newobj, (kind, *self.arguments))
 
     def __repr__(self) -> str:
         return f"<instance of {self.module}:{self.name}>"

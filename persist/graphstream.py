@@ -40,19 +40,21 @@ class _CatchingReader(_Reader):
         item.setter, item.state = setter, state
 
 
-def read(stream: bytes, *, trusted: bool = False) -> Graph:
+def read(stream: bytes, *, trusted: bool = False, names: Names | None = None) -> Graph:
     """The graph that `stream` holds. Nothing is imported, and nothing of the stream's is run.
 
     A stream `trusted` to be from this user's own pickler is not asked what its keys cost (see `keys`), which
-    takes several times as long as to read it.
+    takes several times as long as to read it. `names` are those to find the names in, if there are
+    such.
 
     Raises `StreamError` for whatever no pickler of protocol 4 or 5 writes: among it, what would
     take more memory than a small multiple of the stream's size. MemoryError passes.
     """
-    setters = opcodes.check(stream)
+    # Of our own pickler's there is nothing to be found but setters, and hardly ever one.
+    setters = opcodes.check(stream) if not trusted or opcodes.SETTER in stream else []
     if not trusted:
         keys.check(stream)
-    names = Names()
+    names = Names() if names is None else names
     if setters:
         patched = bytearray(stream)
         for place in setters:

@@ -7,8 +7,8 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping
-from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, ClassVar
+from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -17,8 +17,11 @@ from .collector import collector_off
 from .errors import PerdureError
 from .modules import searched_folders
 from .persistent import restoring
+from .shapes import Shape
 from .trust import METHODS, Policy, way_out
 from .values import DATA_CLASSES
+
+NO_SHAPES: Final[Mapping[str, Shape]] = MappingProxyType({})
 
 
 @attrs.define
@@ -63,8 +66,11 @@ class RestoreError(PerdureError):
         )
 
 
-def restore(stream: bytes, policy: Policy) -> object:
+def restore(stream: bytes, policy: Policy, shapes: Mapping[str, Shape] = NO_SHAPES) -> object:
     """Build the objects of `stream`, and give its root.
+
+    `shapes` are those that its classes had, by ``module:qualname``, as they were recorded with it: what
+    has changed since is made up for first, or `SchemaError` raised (see `migration`).
 
     Garbage collection is off during the call. Once the whole graph is there, ``after_restore`` of
     every object whose class is `persistent` and defines it has been called.
@@ -76,31 +82,48 @@ def restore(stream: bytes, policy: Policy) -> object:
     """
     with collector_off():
         with restoring() as restored:
-            root = load(stream, policy)
+            root = load(stream, policy, shapes)
         for item in restored:
             call_after_restore(item)
         return root
 
 
-def load(stream: bytes, policy: Policy) -> object:
+def load(stream: bytes, policy: Policy, shapes: Mapping[str, Shape] = NO_SHAPES) -> object:
     """As `restore`, for one of many streams: the caller sees to the collector and `after_restore`."""
     try:
         opcodes.check_protocol(stream)
-        return _load(stream, policy)
+        wanted = _judged(stream, policy)
+        if shapes:
+            from .migration import Migration
+
+            migrated = Migration.of(shapes, policy).stream(stream)
+            if migrated is not stream:
+                stream, wanted = migrated, _judged(migrated, policy)
+        return _load(stream, policy, wanted)
     except opcodes.StreamError as error:
         raise RestoreError(
             "", f"the content is not a stream of objects: {error}", "take an earlier snapshot"
         ) from error
 
 
-def _load(stream: bytes, policy: Policy) -> object:
+_Wanted = Mapping[tuple[str, str], object]
+
+
+def _judged(stream: bytes, policy: Policy) -> _Wanted:
+    """The names in `stream`, all of which `policy` allows; none if it allows everything."""
+    if policy.modules is None:
+        return {}
+    wanted = inert.names_in(stream, policy)
+    refused = [f"{module}:{name}" for module, name in wanted if not policy.allows(module, name)]
+    if refused:
+        raise TrustError(tuple(sorted(refused)))
+    return wanted
+
+
+def _load(stream: bytes, policy: Policy, wanted: _Wanted) -> object:
     if policy.modules is None:
         reader: pickle.Unpickler = _Reader(io.BytesIO(stream), fix_imports=False)
     else:
-        wanted = inert.names_in(stream, policy)
-        refused = [f"{module}:{name}" for module, name in wanted if not policy.allows(module, name)]
-        if refused:
-            raise TrustError(tuple(sorted(refused)))
         reader = _StrictReader(stream, _resolve(wanted, policy))
     try:
         return reader.load()
@@ -119,7 +142,7 @@ class _Reader(pickle.Unpickler):
     """The C unpickler, saying plainly what it did not find."""
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
-        return _find(module_name, global_name)
+        return find_named(module_name, global_name)
 
 
 class _StrictReader(_Reader):
@@ -133,9 +156,7 @@ class _StrictReader(_Reader):
         return self._found[module_name, global_name]
 
 
-def _resolve(
-    wanted: Mapping[tuple[str, str], object], policy: Policy
-) -> dict[tuple[str, str], object]:
+def _resolve(wanted: _Wanted, policy: Policy) -> dict[tuple[str, str], object]:
     """Look up the `wanted` names, all of them allowed; refuse what is not defined where it is named.
 
     A module also holds what it has imported: without this look, a trusted one would lead to
@@ -147,7 +168,7 @@ def _resolve(
         if f"{module}:{name}" == METHODS:
             found[module, name] = functools.partial(_method, policy)
             continue
-        item = _find(module, name)
+        item = find_named(module, name)
         judged = policy.trusts(module) or f"{module}:{name}" in DATA_CLASSES
         if judged and not _is_defined_there(item, module, name):
             refused.append(f"{module}:{name}")
@@ -177,7 +198,8 @@ def _is_defined_there(item: object, module: str, name: str) -> bool:
     return "." not in name and type(item).__module__ == module
 
 
-def _find(module: str, name: str) -> object:
+def find_named(module: str, name: str) -> object:
+    """Import `module`, and give what it holds under the dotted `name`. Raises `RestoreError`."""
     try:
         item: object = sys.modules.get(module) or importlib.import_module(module)
     except ModuleNotFoundError as error:

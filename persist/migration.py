@@ -1,0 +1,242 @@
+"""States of earlier versions of classes, brought up to what the code has become.
+
+All of it is done on inert nodes, before any object is built, or none of it. Whether there is anything
+to be done is found by the recorded shapes of classes alone. If not, it costs nothing for any object.
+"""
+
+import datetime
+import decimal
+import fractions
+import pathlib
+import uuid
+from collections.abc import Mapping
+from inspect import isclass
+from typing import Any, ClassVar, Final, Self, cast
+
+import attrs
+
+from . import graphstream, moves, trail
+from .classplan import ClassPlan, planned
+from .collector import collector_off
+from .graph import Global, Graph, Instance, Names, Node
+from .opcodes import StreamError
+from .place import ROOT
+from .restore import RestoreError, find_named
+from .shapes import Shape, is_applications
+from .trust import Policy, is_pythons_own
+
+_FARTHEST: Final = 20
+_Place = tuple[str, str]
+
+# Values that a step sees as they are: leaves, which no class of an application can be part of.
+_LEAVES: Final[dict[_Place, type[Any]]] = {
+    (kind.__module__, kind.__qualname__): kind
+    for kind in (
+        complex, range, datetime.date, datetime.datetime, datetime.time, datetime.timedelta,
+        datetime.timezone, decimal.Decimal, fractions.Fraction, uuid.UUID, pathlib.PosixPath,
+        pathlib.PurePosixPath, pathlib.PureWindowsPath,
+    )
+}  # fmt: skip
+
+
+@attrs.frozen(eq=False)
+class Migration:
+    """What there is to be done to streams of which the shapes of classes were recorded.
+
+    `renamed` are the names that are others now; `plans` what is done to the states of the
+    instances of classes, by the names of these in the stream.
+    """
+
+    renamed: Mapping[_Place, _Place]
+    plans: Mapping[_Place, ClassPlan]
+
+    @classmethod
+    def of(cls, shapes: Mapping[str, Shape], policy: Policy) -> Self:
+        """Compare `shapes`, by ``module:qualname``, with those of now.
+
+        What `policy` allows, and is not Python's own, is imported for that. What cannot be, is left
+        to whoever restores it. Raises `SchemaError`.
+        """
+        found = _Present(policy)
+        renamed: dict[_Place, _Place] = {}
+        plans: dict[_Place, ClassPlan] = {}
+        for name, shape in shapes.items():
+            place = _place(name)
+            if is_pythons_own(place[0]) or not policy.allows(*place):
+                continue
+            present, item = found.find(place)
+            if present != place:
+                renamed[place] = present
+            if is_applications(item):
+                kind = cast("type[Any]", item)
+                plan = planned(kind, shape, found.versions(shape, shapes))
+                if plan is not None:
+                    plans[place] = plan
+        return cls(renamed, plans)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether any stream has to be looked at."""
+        return bool(self.renamed or any(plan.changes for plan in self.plans.values()))
+
+    def stream(self, stream: bytes) -> bytes:
+        """`stream` as it would have been captured from the classes of now.
+
+        It is one whose trust was looked at. Raises `SchemaError`; nothing was then built.
+        """
+        if self.is_needed:
+            with collector_off():
+                reading = _Reading(self)
+                root = reading.read(stream)
+                reading.run(root)
+                stream = reading.write(root)
+        self._keep()
+        return stream
+
+    def record(self, made: bytes, state: bytes) -> tuple[bytes, bytes]:
+        """The two streams of a component's record (see `components`), as `stream`."""
+        if self.is_needed:
+            reading = _Reading(self)
+            kind = reading.read(made) if made else None
+            given = reading.read(state)
+            if isinstance(kind, Global):
+                whole = cast("type[Instance]", kind).__new__(cast("type[Instance]", kind))
+                whole.state = given[0] if given else None
+                reading.run(whole)
+                given = (whole.state, *given[1:]) if given or whole.state is not None else given
+                made = reading.write(kind)
+            else:
+                reading.run(given)
+            state = reading.write(given)
+        self._keep()
+        return made, state
+
+    def _keep(self) -> None:
+        # Only now: where a step fails nothing is changed, and that means the classes, too.
+        for plan in self.plans.values():
+            plan.keep_leftovers()
+
+
+class _Present:
+    """What the names of old mean now, each looked for once."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._found: dict[_Place, tuple[_Place, object]] = {}
+
+    def find(self, place: _Place) -> tuple[_Place, object]:
+        """The present place, and what is there; None if that is not to be had."""
+        if place not in self._found:
+            self._found[place] = self._find(place)
+        return self._found[place]
+
+    def versions(self, shape: Shape, shapes: Mapping[str, Shape]) -> dict[type[Any], int]:
+        """The recorded versions of the bases in `shape`, by what these are now."""
+        return {
+            cast("type[Any]", kind): shapes.get(name, Shape()).version
+            for name in shape.bases
+            if self._policy.allows(*_place(name))
+            if isclass(kind := self.find(_place(name))[1])
+        }
+
+    def _find(self, place: _Place) -> tuple[_Place, object]:
+        present = place
+        for _ in range(_FARTHEST):
+            try:
+                return present, find_named(*present)
+            except RestoreError:
+                further = moves.present_name(*present)
+                if further is None or not self._policy.allows(*further):
+                    break
+                present = further
+        return place, None
+
+
+def _place(name: str) -> _Place:
+    module, _, qualname = name.partition(":")
+    return module, qualname
+
+
+class _MetGlobal(Global):
+    """A class whose instances are brought up: it has a list of those that were met."""
+
+    met: list[Node]
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        made = super().__call__(*arguments, **keywords)
+        self.met.append(made)
+        return made
+
+
+class _Met(Instance):
+    """An instance of such a class."""
+
+    __slots__ = ()
+    met: ClassVar[list[Node]]
+
+    def __new__(cls, /, *arguments: Any, **keywords: Any) -> Self:
+        # As in `Instance`, which is a call more for each of many.
+        made = object.__new__(cls)
+        made.arguments = arguments
+        made.keywords = keywords or None
+        made.state = made.members = made.pairs = made.setter = None
+        cls.met.append(made)
+        return made
+
+
+class _MigratedNames(Names):
+    """The names of a stream as they are now, those of leaves as what they name."""
+
+    def __init__(self, migration: Migration) -> None:
+        super().__init__()
+        self._migration = migration
+        self.planned: list[tuple[ClassPlan, list[Node]]] = []
+
+    def find(self, module: str, name: str) -> Any:
+        place = module, name
+        if place in _LEAVES:
+            return _LEAVES[place]
+        plan = self._migration.plans.get(place)
+        present = self._migration.renamed.get(place, place)
+        if plan is None or not plan.changes:
+            return super().find(*present)
+        found = self._found.get(place)
+        if found is None:
+            met: list[Node] = []
+            content = {"__slots__": (), "module": present[0], "name": present[1], "met": met}
+            found = self._found[place] = _MetGlobal("Global", (_Met,), content)
+            self.planned.append((plan, met))
+        return found
+
+
+class _Reading:
+    """Streams that are read, brought up and written together."""
+
+    def __init__(self, migration: Migration) -> None:
+        self._names = _MigratedNames(migration)
+
+    def read(self, stream: bytes) -> Any:
+        try:
+            return graphstream.read(stream, trusted=True, names=self._names).root
+        except StreamError as error:
+            raise RestoreError(
+                "", f"the content is not a stream of objects: {error}", "take an earlier snapshot"
+            ) from error
+
+    def run(self, root: Any) -> None:
+        """Raises `SchemaError`."""
+        for plan, met in self._names.planned:
+            plan.run(met, lambda node: _spelled(root, node))
+            # The class has this list, and would keep all of them for the collector to find.
+            met.clear()
+
+    def write(self, root: Any) -> bytes:
+        return graphstream.write(Graph(root, self._names))
+
+
+def _spelled(root: Any, node: Node) -> str:
+    try:
+        return trail.find(root, node)
+    except IndexError:
+        # Nothing leads to it any more: a step has taken it out.
+        return ROOT

@@ -1,0 +1,143 @@
+"""Where a name of old leads that is not there any more: classes moved, modules renamed.
+
+What the modules imported so far declare is asked first (`schema`), then what is installed declares, by
+an entry point of the group ``perdure.moved``: its name is the old module, its value the new one. Last,
+the sources of the application's folders and of the package that had the name are searched for a
+declaration of it; they are parsed, and imported only by whoever uses what is found.
+"""
+
+import ast
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.machinery import PathFinder
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from .modules import searched_folders
+from .schema import MOVED
+
+GROUP: Final = "perdure.moved"
+_MOST_FILES: Final = 5_000
+_LARGEST: Final = 1 << 22
+
+
+def present_name(module: str, name: str) -> tuple[str, str] | None:
+    """The module and name that have taken the place of `name` in `module`; None if none is known.
+
+    That one may have moved on: it is then asked for again.
+    """
+    found = _declared(module, name)
+    if found is None:
+        found = _by_prefix(module, name, {**installed(), **MOVED.modules})
+    return found or _searched(module, name)
+
+
+def _declared(module: str, name: str) -> tuple[str, str] | None:
+    found = MOVED.classes.get(f"{module}.{name}")
+    if found is None:
+        return None
+    new_module, _, new_name = found.partition(":")
+    return new_module, new_name
+
+
+def _by_prefix(module: str, name: str, moved: Mapping[str, str]) -> tuple[str, str] | None:
+    prefix = module
+    while prefix:
+        if prefix in moved:
+            return moved[prefix] + module[len(prefix) :], name
+        prefix = prefix.rpartition(".")[0]
+    return None
+
+
+@functools.cache
+def installed() -> Mapping[str, str]:
+    return MappingProxyType({each.name: each.value for each in entry_points(group=GROUP)})
+
+
+def _searched(module: str, name: str) -> tuple[str, str] | None:
+    modules: dict[str, str] = {}
+    for place, tree in _sources_that_name(module):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and f"{module}.{name}" in _former_names(node):
+                # Of a class in a class only that can be told, which class statements are in which.
+                return place, _qualified(tree, node)
+            if isinstance(node, ast.Call) and _called(node) == "moved":
+                texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
+                match texts:
+                    case [str(old), str(new)]:
+                        modules[old] = new
+                    case _:
+                        pass
+    return _by_prefix(module, name, modules)
+
+
+def _former_names(node: ast.ClassDef) -> Iterator[str]:
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and _called(decorator) == "schema":
+            for keyword in decorator.keywords:
+                if keyword.arg == "was" and isinstance(keyword.value, (ast.Tuple, ast.List)):
+                    for each in keyword.value.elts:
+                        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                            yield each.value
+
+
+def _called(node: ast.Call) -> str:
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _qualified(tree: ast.Module, wanted: ast.ClassDef) -> str:
+    stack: list[tuple[str, Iterable[ast.stmt]]] = [("", tree.body)]
+    while stack:
+        prefix, body = stack.pop()
+        for each in body:
+            if isinstance(each, ast.ClassDef):
+                if each is wanted:
+                    return prefix + each.name
+                stack.append((f"{prefix}{each.name}.", each.body))
+    return wanted.name
+
+
+def _sources_that_name(module: str) -> Iterator[tuple[str, ast.Module]]:
+    """The modules of the application whose text has the top of `module`, by name, parsed."""
+    word = module.partition(".")[0].encode()
+    for name, path in _source_files(module):
+        try:
+            text = path.read_bytes() if path.stat().st_size <= _LARGEST else b""
+            if word in text and (b"schema" in text or b"moved" in text):
+                yield name, ast.parse(text)
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+            # What cannot be read or parsed declares nothing.
+            continue
+
+
+def _source_files(module: str) -> Iterator[tuple[str, Path]]:
+    top = module.partition(".")[0]
+    found = PathFinder.find_spec(top)
+    waiting = [("", Path(folder)) for folder in searched_folders()]
+    if found is not None:
+        waiting += [(f"{top}.", Path(each)) for each in found.submodule_search_locations or ()]
+    count = 0
+    seen: set[Path] = set()
+    while waiting and count < _MOST_FILES:
+        prefix, folder = waiting.pop(0)
+        if folder in seen:
+            continue
+        seen.add(folder)
+        for path in _listed(folder):
+            count += 1
+            if path.suffix == ".py" and path.stem.isidentifier():
+                yield (prefix[:-1] if path.stem == "__init__" else prefix + path.stem), path
+            elif path.name.isidentifier() and (path / "__init__.py").is_file():
+                waiting.append((f"{prefix}{path.name}.", path))
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
