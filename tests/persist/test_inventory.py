@@ -72,8 +72,8 @@ def test_histories_begin_where_a_segment_says_so(tmp_path: Path) -> None:
     for first, fresh in ((1, False), (10, True), (20, False), (30, True)):
         write(tmp_path, first, fresh=fresh)
     assert inventory.begins_of_histories(tmp_path) == [10, 30]
-    fresh = [each.first for each in inventory.inventory(tmp_path, "web", KEY) if each.is_fresh]
-    assert fresh == [10, 30]
+    found = inventory.inventory(tmp_path, "web", KEY)
+    assert [each.first for each in found if each.is_fresh] == [10, 30]
 
 
 def test_given_up_numbers_are_no_records(tmp_path: Path) -> None:
