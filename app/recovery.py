@@ -223,7 +223,9 @@ def _recovered(
     warnings += [str(each) for each in (*report.damage, *replayed.divergences)]
     if report.damage:
         warnings.append(f"what is damaged is kept in {_keep_damaged(reader)}")
-    sentence = "takes the state of" if state else "starts without earlier state"
+    sentence = "takes the state of"
+    if state is None:
+        sentence = "starts from its blueprint" if count else "starts without earlier state"
     start = _Start(application, own, state, sentence)
     made = _going_on(start, after, max(after, reader.last), reader, key, loader, warnings)
     told = made.sentence

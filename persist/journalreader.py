@@ -68,6 +68,8 @@ class Damage:
         what = "no record is lost by it"
         if self.missing:
             what = f"the records {self.missing[0]} to {self.missing[-1]} are lost"
+            if len(self.missing) == 1:
+                what = f"the record {self.missing[0]} is lost"
         return f"{self.segment}: {self.size} bytes at {self.offset} are damaged; {what}"
 
 

@@ -45,7 +45,7 @@ def test_what_was_acknowledged_is_replayed_over_nothing(house: House) -> None:
     house.visits(3)
     found = house.begin()
     assert value(found.application) == 3
-    assert found.sentence == "starts without earlier state, and 3 changes that came after"
+    assert found.sentence == "starts from its blueprint, and 3 changes that came after"
 
 
 def test_the_state_that_holds_most_is_taken_and_what_came_after(house: House) -> None:
@@ -233,7 +233,7 @@ def test_damage_in_the_middle_is_said_and_kept_where_nothing_prunes_it(house: Ho
     damage(damaged, last_record(damaged) + 50)
     found = house.begin()
     assert value(found.application) == 5, "later records have the whole state"
-    assert "the records 3 to 3 are lost" in found.warnings[0]
+    assert "the record 3 is lost" in found.warnings[0]
     kept = house.folder / "web.journal" / "damaged"
     assert str(kept) in found.warnings[1]
     assert (kept / damaged.name).read_bytes() == damaged.read_bytes()

@@ -42,9 +42,7 @@ def test_the_terminal_says_what_a_daemon_has_recovered(workshop: Workshop, site:
     done = workshop.run("rundaemon", "-f", "web.snap")
     try:
         said = done.err.splitlines()
-        assert said == [
-            "rundaemon: web starts without earlier state, and 3 changes that came after"
-        ]
+        assert said == ["rundaemon: web starts from its blueprint, and 3 changes that came after"]
         assert "web runs as process" in done.out
     finally:
         os.kill(int((workshop.folder / "web.pid").read_text()), signal.SIGTERM)
