@@ -220,6 +220,11 @@ def _recovered(
             f"{damage.cause}; an older state and the journal make up for it, but for components"
             " that are saved at checkpoints only"
         )
+    if state is not None and 0 < replayed.since < store.changed(state.path):
+        warnings.append(
+            f"{state.path} was changed after it was saved, and before what the journal has was done"
+            f" again: of a component in both, the change is lost; to run the file as it is: -f {state.path}"
+        )
     warnings += [str(each) for each in (*report.damage, *replayed.divergences)]
     if report.damage:
         warnings.append(f"what is damaged is kept in {_keep_damaged(reader)}")

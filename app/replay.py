@@ -82,9 +82,13 @@ class Divergence:
 
 @attrs.frozen
 class Replayed:
-    """How many records were done again, and in how many of them a call ended otherwise."""
+    """How many records were done again, since when, and in which of them a call ended otherwise.
+
+    `since` is the time of the first, in seconds since 1970; 0 where there was none.
+    """
 
     records: int
+    since: float
     divergences: tuple[Divergence, ...]
 
 
@@ -110,10 +114,11 @@ class _Replay:
         self._divergences: list[Divergence] = []
 
     def run(self, records: Iterable[tuple[int, bytes]]) -> Replayed:
-        count = 0
+        count, since = 0, 0.0
         for sequence, payload in records:
-            count += 1
-            for key, kind, content in read_turn(sequence, payload).entries:
+            turn = read_turn(sequence, payload)
+            count, since = count + 1, since or turn.time
+            for key, kind, content in turn.entries:
                 if kind == "command":
                     self._apply()
                     self._call(sequence, key, *content)
@@ -126,7 +131,7 @@ class _Replay:
                 else:
                     self._states[key] = content
         self._apply()
-        return Replayed(count, tuple(self._divergences))
+        return Replayed(count, since, tuple(self._divergences))
 
     def _find_modules_in(self, folders: Sequence[str]) -> None:
         # Of a stranger's records a folder is no more believed than a snapshot's of theirs.

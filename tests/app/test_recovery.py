@@ -132,6 +132,24 @@ def test_a_newest_state_that_says_nothing_of_itself_stops_the_start(house: House
         house.begin()
 
 
+def test_an_edit_that_the_journal_overrides_is_told(house: House) -> None:
+    house.visits(2, stop=True)
+    binary = house.store.shutdown_path
+    text = house.folder / "web-shutdown.snap.xml"
+    saved = snapshot.read(binary)
+    snapshot.put(text, saved.passport, saved.content, table.by_name("xml"), house.signer)
+    binary.unlink()
+    assert house.found() == 2
+    house.visits(1)
+    assert not house.begin().warnings
+    head, passport, rest = text.read_text().partition("</passport>")
+    text.write_text(head + passport + rest.replace('value="2"', 'value="41"'))
+    found = house.begin()
+    assert value(found.application) == 3
+    assert len(found.warnings) == 1
+    assert f"to run the file as it is: -f {text}" in found.warnings[0]
+
+
 def test_an_older_one_that_says_nothing_of_itself_is_passed_over_and_said(house: House) -> None:
     for _ in range(2):
         house.visits(2, stop=True)
