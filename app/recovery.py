@@ -99,7 +99,8 @@ class Beginning:
     @property
     def sequence(self) -> int:
         """The number of the last record whose effect this holds."""
-        return self.resumption.first - 1
+        carried = sum(frame.total for frame in self.resumption.carried)
+        return self.resumption.first - 1 + carried
 
 
 def begin(
@@ -173,7 +174,7 @@ def _resumed(
     start = _Start(built.application, built.own, built, "resumes")
     after = built.passport.sequence
     if states and store.is_state(states[0], built.path) and _has_none(reader, after):
-        return _going_on(start, after, after, reader, key, loader, ())
+        return _going_on(start, after, reader, key, loader, ())
     return _forked(start, states, store, key, loader)
 
 
@@ -232,7 +233,7 @@ def _recovered(
     if state is None:
         sentence = "starts from its blueprint" if count else "starts without earlier state"
     start = _Start(application, own, state, sentence)
-    made = _going_on(start, after, max(after, reader.last), reader, key, loader, warnings)
+    made = _going_on(start, after, reader, key, loader, warnings)
     told = made.sentence
     if count:
         told = f"{told}, and {count:,} change{'s' * (count > 1)} that came after"
@@ -295,13 +296,12 @@ def _newest_whole(
 def _going_on(
     start: _Start,
     base: int,
-    sequence: int,
     reader: Records,
     key: bytes,
     loader: Loader,
     warnings: Sequence[str],
 ) -> Beginning:
-    first, carried = reader.resumption(sequence)
+    first, carried = reader.resumption(base)
     resumption = Resumption(first, carried, fresh=False, key=key)
     return _beginning(start, base, resumption, loader, warnings)
 

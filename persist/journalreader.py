@@ -164,9 +164,11 @@ class JournalReader:
         was read; so it is written again. `sequence` is that of the state to which the records
         were applied. To be asked when `records` has ended.
         """
-        if self._last <= sequence:
-            return sequence + 1, []
-        tail = [frame for frame in self._tail if frame.total]
+        begin = self.fresh_from or 0
+        if self._last <= max(sequence, begin):
+            return max(sequence, begin) + 1, []
+        # A segment that begins a history is on the device, and nothing may take its name.
+        tail = [frame for frame in self._tail if frame.total and frame.first > begin]
         return (tail[0].first if tail else self._last + 1), tail
 
     def keep_damaged(self) -> list[Path]:
