@@ -277,6 +277,9 @@ class SimulatedDisk(Disk):
         with self._doing("read"):
             return bytes(self._contents[self._find(path)])
 
+    def read_owned(self, path: Path) -> tuple[bytes, int]:
+        return self.read(path), self.status(path).st_uid
+
     def read_part(self, path: Path, offset: int, length: int, *, links: bool = False) -> bytes:
         with self._doing("read"):
             return bytes(self._contents[self._find(path)][offset : offset + length])
