@@ -36,7 +36,7 @@ _RUNS: Final = re.compile(r"runs as process \d+ at http://127\.0\.0\.1:(\d+)/")
 _REPLAYED: Final = re.compile(r"and (\d+) changes? that came after")
 _CHECKPOINT: Final = "checkpoint /"
 _ALARMING: Final = ("no checkpoint", "a fault", "Traceback", "damaged", "is refused")
-_PATIENCE: Final = 60.0
+_PATIENCE: Final = 30.0
 _MOMENT: Final = 2.0
 """Seconds after which a moment that does not come has come."""
 
@@ -79,25 +79,31 @@ class Life:
     process: asyncio.subprocess.Process
     folder: Path
     said: str = ""
+    port: int = 0
     _hearing: asyncio.Task[None] | None = attrs.field(default=None, init=False)
     _more: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
-    async def ready(self) -> int:
-        """The port at which it answers. Raises `StartError`."""
+    async def ready(self) -> None:
+        """Return when it answers, at `port`. Raises `StartError`."""
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             self.said += line.decode()
             if found := _RUNS.search(self.said):
                 self._hearing = asyncio.create_task(self._hear())
-                return int(found[1])
+                self.port = int(found[1])
+                return
         raise StartError(self.said)
 
     async def checkpoint(self) -> None:
         """Have one taken, and return when it is, or the process is gone."""
         taken = self.said.count(_CHECKPOINT)
         self.process.send_signal(signal.SIGUSR1)
+        await self.says(_CHECKPOINT, taken + 1)
+
+    async def says(self, words: str, times: int = 1) -> None:
+        """Return when it has said that so often in all, or the process is gone."""
         async with asyncio.timeout(_PATIENCE):
-            while self.process.returncode is None and self.said.count(_CHECKPOINT) == taken:
+            while self.process.returncode is None and self.said.count(words) < times:
                 self._more.clear()
                 await self._more.wait()
 
@@ -182,18 +188,21 @@ class Lab:
 
     folder: Path
     chance: random.Random
-    options: Sequence[str] = ()
+    options: tuple[str, ...] = ("--keep", "2")
     claims: Sequence[Claim] = attrs.field(factory=everything)
     tally: Tally = attrs.field(factory=Tally)
     _launch: Launch = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        site = self.folder / "site"
-        shutil.copytree(PAGES / "lab", site)
+        shutil.copytree(PAGES / "lab", self.site)
         for name in ("counter.rpy", "layout.py", "visits.py"):
-            shutil.copy(SAMPLE / name, site)
-        made = blueprint("the lab", self.folder, 0, ["--path", str(site)], self._arguments())
-        self._launch = attrs.evolve(made, environment={**os.environ, **made.environment})
+            shutil.copy(SAMPLE / name, self.site)
+        self._launch = blueprint("the lab", self.folder, 0, ["--path", str(self.site)])
+
+    @property
+    def site(self) -> Path:
+        """The pages, which a test may change."""
+        return self.folder / "site"
 
     async def lives(self, misfortunes: Sequence[str], *, starts: float = 0.3) -> None:
         """One life for each of the names; before a share of `starts` of them a start is killed.
@@ -203,16 +212,27 @@ class Lab:
         for name in misfortunes:
             while self.chance.random() < starts:
                 await self._killed_start()
-            async with self._life() as (life, port):
-                await self._check(port)
-                crowd = Crowd(self.claims)
-                await crowd.arrive(port)
-                await MISFORTUNES[name](life, crowd, self.chance)
+            await self.life(name, MISFORTUNES[name])
+        await self.check()
+
+    async def life(self, name: str, misfortune: Misfortune) -> str:
+        """One, that ends at what befalls it; what it said. Raises as `lives` does."""
+        async with self._life() as life:
+            await self._check(life.port)
+            crowd = Crowd(self.claims)
+            try:
+                await crowd.arrive(life.port)
+                await misfortune(life, crowd, self.chance)
+            finally:
                 await life.kill()
                 await crowd.gone()
-                self._count(name, life, crowd)
-        async with self._life() as (_, port):
-            await self._check(port)
+            self._count(name, life, crowd)
+            return life.said
+
+    async def check(self) -> None:
+        """A life without a misfortune, to see that all is there. Raises as `lives` does."""
+        async with self._life() as life:
+            await self._check(life.port)
 
     async def _check(self, port: int) -> None:
         async def ask(path: str, cookie: str) -> str:
@@ -224,29 +244,31 @@ class Lab:
 
     async def _killed_start(self) -> None:
         """It ends by what a recovery does: some changes of names after it has the lock."""
-        async with self._life(ready=False) as (life, _):
+        async with self._life(ready=False) as life:
             await life.changes(self.chance.randrange(1, 5))
             await asyncio.sleep(self.chance.choice((0, 0.01, 0.05)))
             await life.kill()
             self.tally.kills[STARTS] += 1
 
     @contextlib.asynccontextmanager
-    async def _life(self, *, ready: bool = True) -> AsyncGenerator[tuple[Life, int]]:
+    async def _life(self, *, ready: bool = True) -> AsyncGenerator[Life]:
         process = await asyncio.create_subprocess_exec(
             *self._launch.command,
+            *self.options,
             cwd=self.folder,
-            env=self._launch.environment,
+            env={**os.environ, **self._launch.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         life = Life(process, self.folder)
         try:
-            async with asyncio.timeout(_PATIENCE):
-                port = await life.ready() if ready else 0
+            if ready:
+                async with asyncio.timeout(_PATIENCE):
+                    await life.ready()
             if found := _REPLAYED.search(life.said):
                 self.tally.replayed += int(found[1])
-            yield life, port
+            yield life
         finally:
             await life.kill()
 
@@ -255,16 +277,19 @@ class Lab:
         self.tally.replies += crowd.statuses.total()
         self.tally.doubtful += sum(claim.doubtful.total() for claim in self.claims)
         self.tally.checkpoints += life.said.count(_CHECKPOINT)
-        if any(word in life.said for word in _ALARMING):
+        if not crowd.statuses[503] and any(words in life.said for words in _ALARMING):
             raise StartError(life.said)
-
-    def _arguments(self) -> list[str]:
-        return ["--keep", "2", *self.options]
 
 
 @click.command(help="Kill servers at moments that chance chooses, and look for what is lost.")
 @click.option("--kills", default=100, show_default=True, type=click.IntRange(min=1))
-@click.option("--durability", default="durable", type=click.Choice(("durable", "relaxed")))
+@click.option(
+    "--durability",
+    default="durable",
+    show_default=True,
+    type=click.Choice(("durable", "relaxed", "checkpoint")),
+    help="As of rundaemon. With 'checkpoint' the lab must find a loss.",
+)
 @click.option("--seed", type=int, help="What decides when; else something new each time.")
 def main(kills: int, durability: str, seed: int | None) -> None:
     """End with 1 if anything that was acknowledged is lost; the folder of the state then stays."""
@@ -272,7 +297,8 @@ def main(kills: int, durability: str, seed: int | None) -> None:
     folder = Path(tempfile.mkdtemp(prefix="perdure-crash-"))
     chance = random.Random(seed)
     print(f"seed {seed}, in {folder}", flush=True)
-    lab = Lab(folder, chance, ["--durability", durability])
+    lab = Lab(folder, chance)
+    lab.options += ("--durability", durability)
     try:
         asyncio.run(lab.lives([chance.choice(list(MISFORTUNES)) for _ in range(kills)]))
     except (LostError, StartError) as error:

@@ -13,7 +13,7 @@ from .visitors import Claim, LostError
 
 _COOKIE: Final = re.compile(rb"\r\nset-cookie: ([^;\r]+)", re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
-_PATIENCE: Final = 60.0
+_PATIENCE: Final = 30.0
 _PIPELINED: Final = 8
 
 

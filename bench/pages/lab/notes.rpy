@@ -13,7 +13,7 @@ class Page(Resource):
         name = request.args["client"]
         if serial := request.args.get("make"):
             registry.set_component(Note, Note(serial), name=name)
-        elif request.args.get("remove"):
+        elif request.args.get("remove") and registry.get_component(Note, name=name):
             registry.remove_component(Note, name=name)
         note = registry.get_component(Note, name=name)
         return "none" if note is None else note.serial
