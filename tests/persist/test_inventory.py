@@ -1,5 +1,6 @@
 """What lies in a journal's folder is told as it is, and nothing of it is believed."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,16 @@ def test_room_for_records_to_come_is_not_used(tmp_path: Path) -> None:
 def test_whose_a_segment_is_the_tags_tell(tmp_path: Path, key: bytes, writer: str) -> None:
     write(tmp_path, 1, key)
     assert inventory.inventory(tmp_path, "web", KEY)[0].writer == writer
+
+
+def test_what_lies_in_another_users_file_is_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, 1)
+    write(tmp_path, 10, b"")
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    expected = ["other", "nobody"] if os.getuid() else ["own", "nobody"]
+    assert [each.writer for each in inventory.inventory(tmp_path, "web", KEY)] == expected
 
 
 def test_one_strange_frame_makes_the_segment_strange(tmp_path: Path) -> None:
