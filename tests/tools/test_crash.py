@@ -88,3 +88,25 @@ def test_a_server_that_became_another_user_takes_checkpoints_as_that_user(
     server.stop(signal.SIGKILL)
     server = workshop.start("-f", "web.snap", "--statedir", state)
     assert "visitor 3" in server.get("counter.rpy")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a root of its own")
+def test_a_server_in_a_root_of_its_own_takes_checkpoints(workshop: Workshop, site: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="perdure-test-") as name:
+        root = Path(name)
+        root.chmod(0o755)
+        inside = root / str(site).lstrip("/")
+        shutil.copytree(site, inside)
+        (root / "state").mkdir()
+        workshop.mkapp("web", "--path", site, "--port", "0")
+        options = ("-f", "web.snap", "--chroot", root, "--statedir", root / "state")
+        server = workshop.start(*options)
+        assert "visitor 1" in server.get("counter.rpy")
+        server.process.send_signal(signal.SIGUSR1)
+        assert "web.generations/000001.snap" in heard(server, "checkpoint ")
+        assert "visitor 2" in server.get("counter.rpy")
+        server.stop(signal.SIGKILL)
+        server = workshop.start(*options)
+        assert "1 change that came after" in server.said
+        assert "visitor 3" in server.get("counter.rpy")
+        assert server.stop().status == 0
