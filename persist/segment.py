@@ -24,7 +24,7 @@ import attrs
 
 from .disk import Disk
 from .files import WriteError, write_error
-from .frames import LARGE, Frame, Header, encode, encode_void, tagger
+from .frames import GREATEST_NUMBER, LARGE, Frame, Header, encode, encode_void, tagger
 
 NAME: Final = "{:020d}.log"
 DAMAGED: Final = "damaged"
@@ -241,7 +241,9 @@ def segments(disk: Disk, folder: Path) -> list[tuple[int, Path]]:
     found: list[tuple[int, Path]] = []
     for name in disk.names(folder):
         stem, dot, suffix = name.partition(".")
-        if dot + suffix == ".log" and len(stem) == 20 and stem.isascii() and stem.isdigit():
+        if dot + suffix != ".log" or len(stem) != 20 or not (stem.isascii() and stem.isdigit()):
+            continue
+        if int(stem) <= GREATEST_NUMBER:
             found.append((int(stem), folder / name))
     return sorted(found)
 

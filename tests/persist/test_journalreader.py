@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from perdure.persist.disk import DISK
 from perdure.persist.frames import (
+    GREATEST_NUMBER,
     MAGIC,
     MARK,
     Frame,
@@ -243,7 +244,14 @@ def test_what_cannot_be_opened_is_an_error_that_names_it(tmp_path: Path) -> None
 
 
 def test_other_files_in_the_folder_are_nobodys_business() -> None:
-    disk = holding({**WHOLE, "notes.txt": b"", "1.log": b"", "begin.tmp": b"half"})
+    others = (
+        "notes.txt",
+        "1.log",
+        "begin.tmp",
+        f"{GREATEST_NUMBER + 1:020d}.log",
+        "9" * 20 + ".log",
+    )
+    disk = holding({**WHOLE, **dict.fromkeys(others, b"")})
     assert read(disk)[0] == EVERYTHING
 
 
