@@ -28,6 +28,9 @@ OBJECTS: Final = 10 * ENTRIES
 ROOM: Final = 6 << 30
 PATIENCE: Final = 180.0
 QUIET: Final = 10.0
+SETTLING: Final = 20.0
+"""Seconds that a server with so much takes, at leisure, to prepare for its first checkpoint."""
+
 PERIOD: Final = 0.004
 VISITORS: Final = 16
 """Clients of each page, who take turns."""
@@ -93,6 +96,7 @@ def run(folder: Path, rounds: int) -> Iterator[Verdict]:
     with _running(server, folder) as instance:
         instance.body("/stall.rpy")
         print(f"{OBJECTS:,} objects, {instance.memory() / 1e9:.2f} GB", file=sys.stderr)
+        time.sleep(SETTLING)
         taken = [_round(instance, f"round {number + 1}/{rounds}") for number in range(rounds)]
     yield from _verdicts(taken)
 
