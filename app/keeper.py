@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
@@ -240,6 +241,8 @@ class Keeper:
         return Path(path)
 
     async def _run(self) -> None:
+        # At leisure, so that the first checkpoint finds little to do.
+        await _gather_memory(lambda: self._wanted.is_set() or self._is_due(), idle=1)
         delay = _FIRST_DELAY
         while True:
             await self._until_due()
@@ -280,11 +283,15 @@ class Keeper:
         )
 
 
-async def _gather_memory() -> None:
+async def _gather_memory(
+    is_given_up: Callable[[], bool] = lambda: False, *, idle: float = 0
+) -> None:
     """Make the fork short. What that takes may be done while all goes on."""
     given_up = threading.Event()
     try:
-        await asyncio.to_thread(hugepages.gather, given_up.is_set)
+        await asyncio.to_thread(
+            hugepages.gather, lambda: given_up.is_set() or is_given_up(), idle=idle
+        )
     finally:
         given_up.set()
 
