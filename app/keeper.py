@@ -12,7 +12,7 @@ from typing import Final, Literal
 import attrs
 
 from ..persist import hugepages
-from ..persist.checkpoint import Child, ForkError, check_memory, fork
+from ..persist.checkpoint import Child, ChildError, ForkError, check_memory, fork
 from ..persist.collector import Settled
 from ..persist.errors import PerdureError
 from ..persist.files import WriteError
@@ -28,6 +28,9 @@ Durability = Literal["durable", "relaxed", "checkpoint"]
 _log = logging.getLogger(__name__)
 
 _DEADLINE: Final = 3600.0
+_PATIENCE: Final = 1.0
+"""Seconds that a checkpoint waits for turns that have to do with components saved by it alone."""
+
 _FIRST_DELAY: Final = 5.0
 _LONGEST_DELAY: Final = 300.0
 _LOOK: Final = 1.0
@@ -126,14 +129,18 @@ class Keeper:
         """
         async with self._busy:
             check_memory()
+            ledger = self.keeping.beginning.application.ledger
+            if ledger is not None:
+                await ledger.look_around()
+                await ledger.quiet(_PATIENCE)
             async with self.keeping.beginning.application.between_threads:
+                begun = time.monotonic()
                 # First of all: what ends with garbage may change components. And no collection is to
                 # touch, and so copy, what the child has as well.
                 self._settled_objects.new()
                 # From here to the fork nothing is awaited: records and memory must say the same.
                 sequence, volume = self._settled()
                 secured = self._when_secured(sequence)
-                begun = time.monotonic()
                 child = self._fork(sequence)
                 paused = time.monotonic() - begun
             try:
@@ -145,9 +152,6 @@ class Keeper:
                 self.keeping.store.remove_leftovers()
                 raise
             self._sequence, self._volume, self._since = sequence, volume, time.monotonic()
-            ledger = self.keeping.beginning.application.ledger
-            if ledger is not None:
-                ledger.checkpointed()
             await asyncio.to_thread(self.keeping.store.prune)
             _log.info(
                 "checkpoint %s: %.1f s, of which the server stood still %.0f ms",
@@ -189,7 +193,7 @@ class Keeper:
         if journal is None:
             return self._sequence + 1, 0
         if ledger is not None:
-            ledger.settle()
+            ledger.conclude()
         # What follows goes to a new segment, so that the old ones can be pruned.
         return journal.rotate() - 1, journal.volume
 
@@ -219,9 +223,22 @@ class Keeper:
 
     def _fork(self, sequence: int) -> Child | bytes:
         """A child that writes the draft; where there is none, what it would return."""
+        ledger = self.keeping.beginning.application.ledger
+
+        def work() -> bytes:
+            # The files that it is written to are open in the parent only.
+            logging.disable()
+            if ledger is not None:
+                ledger.take_back()
+            return self._write(sequence)
+
         try:
-            return fork(lambda: self._write(sequence))
+            return fork(work)
         except ForkError as error:
+            if ledger is not None and ledger.is_torn():
+                raise ChildError(
+                    f"{error}, and work is half done that waits for something"
+                ) from error
             _log.warning("%s; everything waits until the checkpoint is written", error)
             return self._write(sequence)
 
