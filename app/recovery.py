@@ -175,7 +175,17 @@ def _resumed(
     after = built.passport.sequence
     if states and store.is_state(states[0], built.path) and _has_none(reader, after):
         return _going_on(start, after, reader, key, loader, ())
-    return _forked(start, states, store, key, loader)
+    made = _forked(start, states, store, key, loader)
+    last = made.base - 1
+    if last == after:
+        return made
+    # A supervisor that starts this file again after each crash would lose what was acknowledged.
+    aside = (
+        f"{built.path} is not the newest there is: all after it, up to record {last}, is left aside"
+        f" (appstore recover {built.application.name} --sequence {last} brings it back); a start of"
+        " the blueprint goes on with the newest"
+    )
+    return attrs.evolve(made, warnings=(aside,))
 
 
 def _has_none(reader: Records, after: int) -> bool:

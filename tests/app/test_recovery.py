@@ -219,6 +219,9 @@ def test_changes_after_the_named_state_are_left_aside(house: House) -> None:
     built = house.load(house.folder / "web-shutdown.snap")
     found = house.begin(built)
     assert (value(found.application), found.resumption.fresh) == (2, True)
+    (warning,) = found.warnings
+    assert "all after it, up to record 5, is left aside" in warning
+    assert "appstore recover web --sequence 5" in warning
 
 
 def test_a_blueprint_that_was_built_again_has_the_state_and_what_came_after(house: House) -> None:
