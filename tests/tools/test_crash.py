@@ -110,3 +110,16 @@ def test_a_server_in_a_root_of_its_own_takes_checkpoints(workshop: Workshop, sit
         assert "1 change that came after" in server.said
         assert "visitor 3" in server.get("counter.rpy")
         assert server.stop().status == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP])
+def test_a_signal_that_comes_too_early_does_not_end_the_start(
+    workshop: Workshop, number: signal.Signals
+) -> None:
+    (workshop.folder / "early.py").write_text(
+        "import os\n"
+        "from perdure.app.application import Application\n"
+        f"os.kill(os.getpid(), {number:d})\n"
+        "application = Application('early')\n"
+    )
+    assert workshop.start("-y", "early.py").stop().status == 0
