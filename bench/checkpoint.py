@@ -1,6 +1,7 @@
 """What a checkpoint of a gigabyte costs those who are served meanwhile."""
 
 import asyncio
+import functools
 import gc
 import itertools
 import os
@@ -148,7 +149,7 @@ async def _asked(
     }
     loop = asyncio.get_running_loop()
     for visitor in itertools.chain.from_iterable(visitors.values()):
-        await loop.create_connection(lambda it=visitor: it, "127.0.0.1", instance.port)
+        await loop.create_connection(functools.partial(_same, visitor), "127.0.0.1", instance.port)
     end = time.monotonic() + PATIENCE
     gc.disable()
     due, late = time.perf_counter(), 0.0
@@ -166,6 +167,10 @@ async def _asked(
     for visitor in itertools.chain.from_iterable(visitors.values()):
         await visitor.leave()
     return {page: [wait for each in visitors[page] for wait in each.waits] for page in PAGES}, late
+
+
+def _same(visitor: "Visitor") -> "Visitor":
+    return visitor
 
 
 class Visitor(asyncio.Protocol):

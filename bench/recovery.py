@@ -5,6 +5,7 @@ run with what it shall do.
 """
 
 import asyncio
+import importlib
 import json
 import os
 import pickle
@@ -223,9 +224,7 @@ def _count(registry: Registry, kind: type[Any], key: str) -> None:
 
 
 def _kind(name: str) -> type[Any]:
-    import notes  # pyright: ignore
-
-    kind: type[Any] = getattr(notes, name)
+    kind: type[Any] = getattr(importlib.import_module("notes"), name)
     return kind
 
 
