@@ -23,7 +23,7 @@ __all__ = ["site", "workshop"]
 @pytest.fixture
 def kills() -> int:
     """How often each test kills a server: PERDURE_TEST_KILLS, or enough to find a gross mistake."""
-    return int(os.environ.get("PERDURE_TEST_KILLS", "4"))
+    return int(os.environ.get("PERDURE_TEST_KILLS", "2"))
 
 
 @pytest.fixture
