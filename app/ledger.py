@@ -101,6 +101,11 @@ class Ledger:
 
     # For turns.
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether nothing can be written now: whatever is changed would be refused."""
+        return self._failure is not None
+
     def is_of(self, registry: object) -> bool:
         """Whether the components are those of `registry`."""
         return self._watch.is_of(registry)
@@ -283,9 +288,7 @@ class Ledger:
             self._watch.begin_round()
 
     async def look_around(self) -> None:
-        """Look at all components as `settle` does, a few milliseconds at a time: before a checkpoint.
-
-        """
+        """Look at all components as `settle` does, some milliseconds at a time: before checkpoints."""
         # What nobody has got from the registry may change behind this look. Then the checkpoint has
         # it, and a later look finds it: its record is the whole component, and so does no harm.
         self._watch.begin_round(anew=True)
