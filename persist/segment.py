@@ -119,14 +119,15 @@ class Segment:
         small: list[bytes] = []
         size = 0
         pieces: list[bytes] = []
-        for record in records:
-            length = len(record)
-            if size + length > _FRAME_BYTES or len(small) == _FRAME_RECORDS:
-                pieces += self._encode(small)
-                small, size = [], 0
-            small.append(record)
-            size += length
-        pieces += self._encode(small)
+        with _failing_as(self.path, "write"):  # There may be no memory to join them.
+            for record in records:
+                length = len(record)
+                if size + length > _FRAME_BYTES or len(small) == _FRAME_RECORDS:
+                    pieces += self._encode(small)
+                    small, size = [], 0
+                small.append(record)
+                size += length
+            pieces += self._encode(small)
         self._put(pieces)
 
     def sync(self) -> None:
