@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ class Crowd:
                 self._left += 1
                 try:
                     await loop.create_connection(
-                        lambda claim=claim, number=number: _Client(self, claim, number),
+                        functools.partial(_Client, self, claim, number),
                         "127.0.0.1",
                         port,
                     )

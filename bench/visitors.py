@@ -171,8 +171,8 @@ class Lines(Claim):
     async def check(self, get: Get) -> None:
         found: dict[int, tuple[int, str]] = {}
         for line in (await get(self.page, "")).splitlines():
-            client, count, digest = line.split()
-            found[int(client)] = int(count), digest
+            name, lines, digest = line.split()
+            found[int(name)] = int(lines), digest
         for client in {*found, *self.lines}:
             told, count = self.lines.get(client, (0, "")), found.get(client, (0, ""))
             self.hold(told[0] <= count[0] <= told[0] + self.doubtful[client], told, count)
