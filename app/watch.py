@@ -92,7 +92,8 @@ class Watch:
         asked = len(saw)
         former = references.objects
         other = [key for key in saw if present.get(key) is not former.get(key)]
-        left = self._leave(other, found) if other else ()
+        # Whoever refers to these is written again: it means something else.
+        renewed = self._leave(other, found) if other else set[str]()
         seen: set[str] = set()
         for number, key in enumerate(saw):
             component = present.get(key)
@@ -113,12 +114,17 @@ class Watch:
                     new = [each for each in record.met if each in present and each not in seen]
                     saw += new
                     seen.update(new)
-                if was == record and not (left and left.intersection(record.met)):
+                if was == record and not (renewed and renewed.intersection(record.met)):
                     continue
+                if was is None and known is not None:
+                    # It could not be saved before: records that refer to it lead to nothing.
+                    renewed.add(key)
+                    saw += self._holders.get(key, ())
                 found.entries.append((key, "state", (record.made, record.state)))
                 # What was reached only, and is not known, is not new; what it was cannot be said.
                 is_new = number < asked
-                found.before[key] = known or (None if is_new else Known(component, None))
+                before = known or (None if is_new else Known(component, None))
+                found.before.setdefault(key, before)
             self._know(key, now if now.looked_at else Known(component, None, False))
         return found
 

@@ -190,9 +190,10 @@ def put_back_all(
             except ReferenceLostError as error:
                 # It has no shell: it must be there whole before what refers to it.
                 begun.add(key)
-                if error.key not in records or error.key in begun:
+                if error.key in records and error.key not in begun:
+                    waiting.append(error.key)
+                elif not references.give_up(error.key, key):
                     raise
-                waiting.append(error.key)
     for item in restored if calls else ():
         call_after_restore(item)
     return made

@@ -314,6 +314,23 @@ def test_a_turn_whose_beginning_was_undone_is_undone_whole(run: Run) -> None:
     asyncio.run(scenario())
 
 
+def test_what_could_not_be_undone_is_not_taken_for_written() -> None:
+    """As nobody has got it from the registry, it is not known what it was."""
+    application, paper, counter = Application("web"), Paper(), Counter()
+    application.registry.set_component(Counter, counter)
+    application.ledger = ledger = Ledger(application, paper, Policy.everything())
+    with application.turn():
+        application.registry.set_component(Guests, Guests(counter))
+        counter.value = 1
+    assert paper.kinds == [[("Guests", "state"), ("Counter", "state")]]
+    ledger.failed(DiskError())
+    ledger.recovered()
+    assert application.registry.get_component(Guests) is None
+    with application.turn():
+        application.registry.get_component(Counter)
+    assert paper.kinds == [[("Counter", "state")]]
+
+
 def test_a_record_that_is_not_taken_is_undone(run: Run) -> None:
     with run.application.turn():
         counter = run.counter()
