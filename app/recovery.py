@@ -231,7 +231,7 @@ def _recovered(
             f"{damage.cause}; an older state and the journal make up for it, but for components"
             " that are saved at checkpoints only"
         )
-    if state is not None and 0 < replayed.since < store.changed(state.path):
+    if state is not None and _is_edited(state.path, replayed.since, store):
         warnings.append(
             f"{state.path} was changed after it was saved, and before what the journal has was done"
             f" again: of a component in both, the change is lost; to run the file as it is: -f {state.path}"
@@ -250,6 +250,12 @@ def _recovered(
     if cut := report.cut:
         told = f"{told}; {cut} bytes that were never finished are cut"
     return attrs.evolve(made, sentence=told, is_recovery=bool(count or cut))
+
+
+def _is_edited(path: Path, since: float, store: Store) -> bool:
+    """Whether the state was changed after the first of the records that came after it."""
+    # A checkpoint is being written while these are.
+    return 0 < since < store.changed(path) and path not in store.generations()
 
 
 def _passed_over(usable: Sequence[State], store: Store, reader: Records) -> list[str]:

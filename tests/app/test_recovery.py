@@ -150,6 +150,15 @@ def test_an_edit_that_the_journal_overrides_is_told(house: House) -> None:
     assert f"to run the file as it is: -f {text}" in found.warnings[0]
 
 
+def test_a_checkpoint_that_was_written_while_all_went_on_is_no_edit(house: House) -> None:
+    house.visits(2, checkpoint=True)
+    house.visits(1)
+    later = house.generations[0].stat().st_mtime + 60
+    os.utime(house.generations[0], (later, later))
+    found = house.begin()
+    assert (value(found.application), found.warnings) == (3, ())
+
+
 def test_an_older_one_that_says_nothing_of_itself_is_passed_over_and_said(house: House) -> None:
     for _ in range(2):
         house.visits(2, stop=True)
