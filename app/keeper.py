@@ -260,26 +260,27 @@ class Keeper:
     async def _run(self) -> None:
         # At leisure, so that the first checkpoint finds little to do.
         await _gather_memory(lambda: self._wanted.is_set() or self._is_due(), idle=1)
-        delay = _FIRST_DELAY
+        delay, retry = _FIRST_DELAY, None
         while True:
-            await self._until_due()
+            await self._until_due(retry)
             self._wanted.clear()
             try:
                 await _gather_memory()
                 await self.checkpoint()
-                delay = _FIRST_DELAY
+                delay, retry = _FIRST_DELAY, None
             except Exception as error:  # noqa: BLE001 - a run without checkpoints is no way out
                 if not isinstance(error, PerdureError):
                     _log.exception("a fault of the program")
                 _log.error("no checkpoint now: %s; the next attempt is in %g s", error, delay)
-                await asyncio.sleep(delay)
-                self._wanted.set()
+                retry = time.monotonic() + delay
                 delay = min(2 * delay, _LONGEST_DELAY)
 
-    async def _until_due(self) -> None:
-        while not self._is_due():
+    async def _until_due(self, retry: float | None) -> None:
+        """Return when a checkpoint is due, or to be tried again, or wanted by somebody."""
+        while not self._is_due() if retry is None else time.monotonic() < retry:
+            pause = _LOOK if retry is None else min(_LOOK, retry - time.monotonic())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), _LOOK)
+                await asyncio.wait_for(self._wanted.wait(), pause)
                 return
             ledger = self.keeping.beginning.application.ledger
             if ledger is not None:
