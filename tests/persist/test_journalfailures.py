@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from perdure.persist import frames, segment
 from perdure.persist import journal as journal_module
-from perdure.persist import segment
 from perdure.persist.files import CreateError, WriteError
 from perdure.persist.journal import ClosedJournalError, FullJournalError, Journal
 
@@ -57,7 +57,7 @@ def test_no_memory_for_a_frame_is_a_failure_like_others(
 ) -> None:
     disk, told = SimulatedDisk(), Told()
     lacking = [MemoryError(), MemoryError()]
-    encode = segment.encode
+    encode = frames.encode
 
     def frame(
         tags: hashlib.blake2b, first: int, records: Sequence[bytes], synced: int
