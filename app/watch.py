@@ -68,14 +68,14 @@ class Watch:
         known = self._known.get(key)
         if known is not None and (known.record is None or not known.record.met):
             return
-        present = self._registry.components
+        present, objects = self._registry.components, self.references.objects
         unknown = [key]
         while unknown:
             key = unknown.pop()
             known = self._known.get(key)
-            if known is None and key in present:
-                component = present[key]
-                self.references.put(key, component)
+            component = present.get(key)
+            # What has been made since, and is in no record yet, is none of what is saved.
+            if known is None and component is not None and objects.get(key) is component:
                 known = self._look(key, component)
                 self._know(key, known)
             if known is not None and known.record is not None and known.record.met:
