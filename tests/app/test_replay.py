@@ -14,6 +14,7 @@ from perdure.app.ledger import Ledger
 from perdure.app.mutations import CallError, mutation
 from perdure.app.replay import ReplayError, read_turn, replay
 from perdure.app.service import Service
+from perdure.app.turns import Turn, taking
 from perdure.app.watch import LARGEST
 from perdure.persist.restore import TrustError
 from perdure.persist.trust import Policy
@@ -297,6 +298,36 @@ def test_whatever_turns_do_is_done_again(turns: list[Any], start: int) -> None:
         later = [each for each in paper.payloads.items() if each[0] > after]
         replay(other, later, EVERYTHING)
         assert contents(other) == contents(application)
+
+
+@given(st.lists(steps, max_size=4), steps, st.lists(steps, max_size=3))
+def test_what_a_turn_has_half_done_can_be_taken_back(
+    before: list[Any], half: list[Any], after: list[Any]
+) -> None:
+    """What is left is what records say: so a checkpoint that was taken then goes with them."""
+    application, paper = running()
+    ledger = application.ledger
+    assert ledger is not None
+
+    def take(turn: list[Any]) -> None:
+        for step, name, second in turn:
+            do(application, step, name, second)
+
+    for turn in before:
+        with application.turn():
+            take(turn)
+    going_on = Turn(ledger)
+    going_on.begin()
+    with taking(going_on):
+        take(half)
+    for turn in after:
+        with application.turn():
+            take(turn)
+    ledger.conclude()
+    ledger.take_back()
+    other = Application("web")
+    replay(other, paper.payloads.items(), EVERYTHING)
+    assert contents(other) == contents(application)
 
 
 calls = st.lists(
