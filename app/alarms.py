@@ -46,6 +46,9 @@ _LONGEST_SLEEP: Final = 30.0
 
 _RETRY: Final = 1.0
 
+_BURST: Final = 0.01
+"""Seconds for which alarms that are due may keep everything else waiting."""
+
 
 @attrs.define
 class AlarmError(PerdureError):
@@ -228,11 +231,14 @@ class AlarmClock:
         alarms = self._application.registry.components.get(KEY)
         if not isinstance(alarms, Alarms):
             return None
+        begun = time.monotonic()
         try:
             while (alarm := alarms.next(self._going_on)) is not None and not self._resting:
                 delay = alarm.when - self._clock()
                 if delay > 0:
                     return min(delay, _LONGEST_SLEEP)
+                if time.monotonic() - begun > _BURST:
+                    return 0.0
                 self._fire(alarms, alarm)
         except UnsafeError as error:
             _log.warning("alarms wait: %s", error)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
@@ -11,7 +12,7 @@ from typing import Final, Literal
 import attrs
 
 from ..persist import hugepages
-from ..persist.checkpoint import Child, ForkError, check_memory, fork
+from ..persist.checkpoint import Child, ChildError, ForkError, check_memory, fork
 from ..persist.collector import Settled
 from ..persist.errors import PerdureError
 from ..persist.files import WriteError
@@ -27,6 +28,9 @@ Durability = Literal["durable", "relaxed", "checkpoint"]
 _log = logging.getLogger(__name__)
 
 _DEADLINE: Final = 3600.0
+_PATIENCE: Final = 1.0
+"""Seconds that a checkpoint waits for turns that have to do with components saved by it alone."""
+
 _FIRST_DELAY: Final = 5.0
 _LONGEST_DELAY: Final = 300.0
 _LOOK: Final = 1.0
@@ -125,14 +129,18 @@ class Keeper:
         """
         async with self._busy:
             check_memory()
+            ledger = self.keeping.beginning.application.ledger
+            if ledger is not None:
+                await ledger.look_around()
+                await ledger.quiet(_PATIENCE)
             async with self.keeping.beginning.application.between_threads:
+                begun = time.monotonic()
                 # First of all: what ends with garbage may change components. And no collection is to
                 # touch, and so copy, what the child has as well.
                 self._settled_objects.new()
                 # From here to the fork nothing is awaited: records and memory must say the same.
                 sequence, volume = self._settled()
                 secured = self._when_secured(sequence)
-                begun = time.monotonic()
                 child = self._fork(sequence)
                 paused = time.monotonic() - begun
             try:
@@ -144,9 +152,6 @@ class Keeper:
                 self.keeping.store.remove_leftovers()
                 raise
             self._sequence, self._volume, self._since = sequence, volume, time.monotonic()
-            ledger = self.keeping.beginning.application.ledger
-            if ledger is not None:
-                ledger.checkpointed()
             await asyncio.to_thread(self.keeping.store.prune)
             _log.info(
                 "checkpoint %s: %.1f s, of which the server stood still %.0f ms",
@@ -188,7 +193,7 @@ class Keeper:
         if journal is None:
             return self._sequence + 1, 0
         if ledger is not None:
-            ledger.settle()
+            ledger.conclude()
         # What follows goes to a new segment, so that the old ones can be pruned.
         return journal.rotate() - 1, journal.volume
 
@@ -218,9 +223,22 @@ class Keeper:
 
     def _fork(self, sequence: int) -> Child | bytes:
         """A child that writes the draft; where there is none, what it would return."""
+        ledger = self.keeping.beginning.application.ledger
+
+        def work() -> bytes:
+            # The files that it is written to are open in the parent only.
+            logging.disable()
+            if ledger is not None:
+                ledger.take_back()
+            return self._write(sequence)
+
         try:
-            return fork(lambda: self._write(sequence))
+            return fork(work)
         except ForkError as error:
+            if ledger is not None and ledger.is_torn():
+                raise ChildError(
+                    f"{error}, and work is half done that waits for something"
+                ) from error
             _log.warning("%s; everything waits until the checkpoint is written", error)
             return self._write(sequence)
 
@@ -240,26 +258,29 @@ class Keeper:
         return Path(path)
 
     async def _run(self) -> None:
-        delay = _FIRST_DELAY
+        # At leisure, so that the first checkpoint finds little to do.
+        await _gather_memory(lambda: self._wanted.is_set() or self._is_due(), idle=1)
+        delay, retry = _FIRST_DELAY, None
         while True:
-            await self._until_due()
+            await self._until_due(retry)
             self._wanted.clear()
             try:
                 await _gather_memory()
                 await self.checkpoint()
-                delay = _FIRST_DELAY
+                delay, retry = _FIRST_DELAY, None
             except Exception as error:  # noqa: BLE001 - a run without checkpoints is no way out
                 if not isinstance(error, PerdureError):
                     _log.exception("a fault of the program")
                 _log.error("no checkpoint now: %s; the next attempt is in %g s", error, delay)
-                await asyncio.sleep(delay)
-                self._wanted.set()
+                retry = time.monotonic() + delay
                 delay = min(2 * delay, _LONGEST_DELAY)
 
-    async def _until_due(self) -> None:
-        while not self._is_due():
+    async def _until_due(self, retry: float | None) -> None:
+        """Return when a checkpoint is due, or to be tried again, or wanted by somebody."""
+        while not self._is_due() if retry is None else time.monotonic() < retry:
+            pause = _LOOK if retry is None else min(_LOOK, retry - time.monotonic())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), _LOOK)
+                await asyncio.wait_for(self._wanted.wait(), pause)
                 return
             ledger = self.keeping.beginning.application.ledger
             if ledger is not None:
@@ -280,11 +301,15 @@ class Keeper:
         )
 
 
-async def _gather_memory() -> None:
+async def _gather_memory(
+    is_given_up: Callable[[], bool] = lambda: False, *, idle: float = 0
+) -> None:
     """Make the fork short. What that takes may be done while all goes on."""
     given_up = threading.Event()
     try:
-        await asyncio.to_thread(hugepages.gather, given_up.is_set)
+        await asyncio.to_thread(
+            hugepages.gather, lambda: given_up.is_set() or is_given_up(), idle=idle
+        )
     finally:
         given_up.set()
 

@@ -14,12 +14,14 @@ whoever touches what it changed, or a component with mutations, which may refer 
 
 import asyncio
 import logging
+import math
 import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from contextvars import Context
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
@@ -27,9 +29,11 @@ from ..persist.components import TooLargeError
 from ..persist.errors import PerdureError
 from ..persist.trust import Policy
 from . import turns
+from .changes import Before, Changes, Entry
 from .mutations import CallError, Command
+from .pending import Journal, Pending, Tell, Waiters
 from .turns import Turn, UnsafeError
-from .watch import Before, Changes, Entry, Watch
+from .watch import Watch
 
 if TYPE_CHECKING:
     from .application import Application
@@ -38,42 +42,9 @@ R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
-_SOME = 50
-"""Components that one `survey` looks at: less than a millisecond."""
-
-
-class Journal(Protocol):
-    """What the ledger needs of a journal (see `persist.journal`)."""
-
-    @property
-    def appended(self) -> int:
-        """The number of the last record given to it."""
-        ...
-
-    @property
-    def secured(self) -> int:
-        """Up to this number all records are as safe as was asked for."""
-        ...
-
-    def append(self, payload: bytes) -> int:
-        """Give it one more record; its number. Raises a `PerdureError` if it takes none."""
-        ...
-
-    def withdraw(self) -> range:
-        """Give up what is not secured; the numbers of that."""
-        ...
-
-
-@attrs.define
-class _Pending:
-    """A record that is not known to be secured. One that `is_firm` has calls of mutations."""
-
-    sequence: int
-    before: Before
-    is_firm: bool
-
-
-_Tell = Callable[[UnsafeError | None], object]
+_SLICE: Final = 0.002
+_PAUSE: Final = 0.004
+"""Seconds that looking around takes at a time, and leaves to others before it goes on."""
 
 
 @attrs.define(eq=False)
@@ -98,11 +69,13 @@ class Ledger:
     _turns: dict[Turn, None] = attrs.field(factory=dict[Turn, None], init=False)
     # Those whose changes were undone while they went on.
     _spoiled: set[Turn] = attrs.field(factory=set[Turn], init=False)
-    _pending: deque[_Pending] = attrs.field(factory=deque[_Pending], init=False)
-    _waiting: deque[tuple[int, _Tell]] = attrs.field(factory=deque[tuple[int, _Tell]], init=False)
+    _pending: deque[Pending] = attrs.field(factory=deque[Pending], init=False)
+    _waiters: Waiters = attrs.field(factory=Waiters, init=False)
+    # Set when a turn ends, for who waits for that.
+    _ended: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     # The components of turns that are over, looked at together, and who is to be told.
     _gathered: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
-    _gatherers: list[_Tell] = attrs.field(factory=list[_Tell], init=False)
+    _gatherers: list[Tell] = attrs.field(factory=list[Tell], init=False)
     _context: Context = attrs.field(factory=Context, init=False, repr=False)
     _last: int = attrs.field(init=False)
     _secured: int = attrs.field(init=False)
@@ -128,6 +101,11 @@ class Ledger:
 
     # For turns.
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether nothing can be written now: whatever is changed would be refused."""
+        return self._failure is not None
+
     def is_of(self, registry: object) -> bool:
         """Whether the components are those of `registry`."""
         return self._watch.is_of(registry)
@@ -148,6 +126,7 @@ class Ledger:
         """The end of `begin`."""
         self._turns.pop(turn, None)
         self._spoiled.discard(turn)
+        self._ended.set()
 
     def commit(self, turn: Turn) -> int:
         """Write what the components of `turn` have become; the number to wait for.
@@ -157,7 +136,7 @@ class Ledger:
         """
         return self._commit(turn.touched, turn in self._spoiled)
 
-    def gather(self, turn: Turn, tell: _Tell) -> bool:
+    def gather(self, turn: Turn, tell: Tell) -> bool:
         """Commit `turn`, which is over, soon, and have `tell` called when that is durable, or failed.
 
         Turns that end in the same round of the event loop are looked at together and are one record:
@@ -183,7 +162,7 @@ class Ledger:
         except UnsafeError as error:
             failure = error
         if failure is None and not self.has_reached(sequence):
-            self._waiting.extend([(sequence, tell) for tell in gatherers])
+            self._waiters.add(sequence, gatherers)
             return
         for tell in gatherers:
             tell(failure)
@@ -258,27 +237,15 @@ class Ledger:
 
     async def reached(self, sequence: int) -> None:
         """Return when the record with this number is durable. Raises `UnsafeError`."""
-        if self.has_reached(sequence):
-            return
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not self.has_reached(sequence):
+            await self._waiters.wait(sequence)
 
-        def tell(failure: UnsafeError | None) -> None:
-            if done.done():
-                return
-            if failure is None:
-                done.set_result(None)
-            else:
-                done.set_exception(failure)
-
-        self.when_reached(sequence, tell)
-        await done
-
-    def when_reached(self, sequence: int, tell: _Tell) -> None:
+    def when_reached(self, sequence: int, tell: Tell) -> None:
         """Have `tell` called, from the event loop, once the record is durable, or has failed to be.
 
         `sequence` is what `commit` has just given: these never get smaller. `tell` raises nothing.
         """
-        self._waiting.append((sequence, tell))
+        self._waiters.add(sequence, (tell,))
 
     # For whoever runs the journal. All of it in the event loop.
 
@@ -296,10 +263,7 @@ class Ledger:
             self._advance(self.journal.secured)
         else:
             self._give_up()
-        refusal = UnsafeError(str(error))
-        waiting, self._waiting = self._waiting, deque()
-        for _, tell in waiting:
-            tell(refusal)
+        self._waiters.refuse(UnsafeError(str(error)))
 
     def recovered(self) -> None:
         """The journal can write again."""
@@ -309,33 +273,76 @@ class Ledger:
         self.progressed()
 
     def settle(self) -> None:
-        """Take down whatever has become of the components, as an instant before a checkpoint.
+        """Take down whatever has become of the components, at the end of a run.
 
-        All records up to `journal.appended` then have all that the memory holds, and no more: a call
-        of a mutation that is in the checkpoint is not called again. What was changed by what did not
-        get it from the registry is written, and the log says where it was. Raises `UnsafeError` if there are calls that cannot be written now.
+        What was changed by what did not get it from the registry is written, and the log says where
+        it was. Raises `UnsafeError` if there are calls that cannot be written now.
         """
-        if self._uncommitted.entries or self._gatherers:
-            self._commit(())
-        self._survey(None)
+        self.conclude()
+        self._watch.begin_round()
+        self._look(math.inf)
 
     def survey(self) -> None:
-        """Look at those that roam, and some others; to be called about once a second."""
-        self._survey(_SOME)
+        """Look at some of the components; to be called about once a second."""
+        if self._look(_SLICE):
+            self._watch.begin_round()
 
-    def checkpointed(self) -> None:
-        """A checkpoint has succeeded. Gives back memory."""
-        self._watch.forget()
+    async def look_around(self) -> None:
+        """Look at all components as `settle` does, some milliseconds at a time: before checkpoints."""
+        # What nobody has got from the registry may change behind this look. Then the checkpoint has
+        # it, and a later look finds it: its record is the whole component, and so does no harm.
+        self._watch.begin_round(anew=True)
+        while not self._look(_SLICE):
+            await asyncio.sleep(_PAUSE)
 
-    def _survey(self, count: int | None) -> None:
+    async def quiet(self, seconds: float) -> None:
+        """Return when no turn that goes on has to do with components that `take_back` cannot help.
+
+        At the latest after so many seconds.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while any(self._watch.is_past_help(turn.touched) for turn in self._turns):
+                    self._ended.clear()
+                    await self._ended.wait()
+
+    def conclude(self) -> None:
+        """Take down what the turns that are over have changed: at the instant of a checkpoint.
+
+        The records up to `journal.appended` have all of that, then, and the calls of mutations of
+        other turns: what is in the checkpoint is not called again. Raises `UnsafeError` if there are
+        calls that cannot be written now.
+        """
+        if self._failure is None or self._uncommitted.entries:
+            self._commit(())
+
+    def is_torn(self) -> bool:
+        """Whether a turn that goes on has changed something that is in no record yet."""
+        return self._watch.is_changed(self._going_on())
+
+    def take_back(self) -> None:
+        """Undo what turns that go on have changed so far: it is in no record either.
+
+        For a copy of the process only. Components that are not looked at stay as they are.
+        """
+        touched = self._going_on()
+        if touched:
+            self._watch.undo(self._watch.changes(touched).before, for_good=False)
+
+    def _going_on(self) -> set[str]:
+        # Of each turn at once: threads may add to it.
+        return set[str]().union(*[turn.touched for turn in self._turns])
+
+    def _look(self, seconds: float) -> bool:
+        """Look at what no turn is at, for so long. Whether that was the end of the round."""
         if self._failure is not None:
-            return
+            return True
         self._commit_gathered()
-        touched = {key for turn in self._turns for key in turn.touched}
-        strayed = self._watch.strayed(touched, count)
-        strayed.add(self._watch.changes([key for key in self.roaming if key not in touched]))
+        until = time.perf_counter() + seconds
+        strayed, is_over = self._watch.look(self._going_on(), until)
         if strayed.entries:
             self._write(strayed, is_firm=False)
+        return is_over
 
     def _write(self, changes: Changes, *, is_firm: bool) -> int:
         if self._failure is not None and not is_firm:
@@ -351,7 +358,7 @@ class Ledger:
                 self._watch.undo(changes.before)
             raise UnsafeError(str(error)) from error
         self.size += len(payload)
-        self._pending.append(_Pending(sequence, changes.before, is_firm))
+        self._pending.append(Pending(sequence, changes.before, is_firm))
         self._last = sequence
         if self._failure is not None:
             raise UnsafeError(str(self._failure))
@@ -381,8 +388,7 @@ class Ledger:
         self._secured = secured = max(secured, self._secured)
         while self._pending and self._pending[0].sequence <= secured:
             self._pending.popleft()
-        while self._waiting and self._waiting[0][0] <= secured:
-            self._waiting.popleft()[1](None)
+        self._waiters.advance(secured)
 
     def _doubtful(self) -> set[str]:
         """The keys of what pending records have changed, and of what may refer to that unknown to us."""

@@ -19,6 +19,7 @@ from .application import ProcessSettings
 # Imported inside functions, so perhaps only when they can no longer be read.
 _IMPORTED_LATE = (
     "cattrs",
+    "concurrent.futures.thread",
     "cryptography.exceptions",
     "cryptography.hazmat.primitives.asymmetric.ed25519",
     "cryptography.hazmat.primitives.serialization",
@@ -30,6 +31,8 @@ _IMPORTED_LATE = (
     "werkzeug.http",
     "zstandard",
 )
+# What a server does without, if it must.
+_OPTIONAL = ("uvloop",)
 
 # One more would be the -1 that means "leave it as it is" to the system.
 _HIGHEST = 2**32 - 2
@@ -165,6 +168,9 @@ def load_late_imports() -> None:
         names += [f"{package}.{module.name}" for module in pkgutil.iter_modules(path)]
     for name in names:
         importlib.import_module(name)
+    for name in _OPTIONAL:
+        with suppress(ImportError):
+            importlib.import_module(name)
     for _ in table.formats():
         pass  # Each is imported when it is asked for.
     # The name service switch loads its libraries at the first look-up.

@@ -99,7 +99,8 @@ class Beginning:
     @property
     def sequence(self) -> int:
         """The number of the last record whose effect this holds."""
-        return self.resumption.first - 1
+        carried = sum(frame.total for frame in self.resumption.carried)
+        return self.resumption.first - 1 + carried
 
 
 def begin(
@@ -173,8 +174,18 @@ def _resumed(
     start = _Start(built.application, built.own, built, "resumes")
     after = built.passport.sequence
     if states and store.is_state(states[0], built.path) and _has_none(reader, after):
-        return _going_on(start, after, after, reader, key, loader, ())
-    return _forked(start, states, store, key, loader)
+        return _going_on(start, after, reader, key, loader, ())
+    made = _forked(start, states, store, key, loader)
+    last = made.base - 1
+    if last == after:
+        return made
+    # A supervisor that starts this file again after each crash would lose what was acknowledged.
+    aside = (
+        f"{built.path} is not the newest there is: all after it, up to record {last}, is left aside"
+        f" (appstore recover {built.application.name} --sequence {last} brings it back); a start of"
+        " the blueprint goes on with the newest"
+    )
+    return attrs.evolve(made, warnings=(aside,))
 
 
 def _has_none(reader: Records, after: int) -> bool:
@@ -220,18 +231,31 @@ def _recovered(
             f"{damage.cause}; an older state and the journal make up for it, but for components"
             " that are saved at checkpoints only"
         )
+    if state is not None and _is_edited(state.path, replayed.since, store):
+        warnings.append(
+            f"{state.path} was changed after it was saved, and before what the journal has was done"
+            f" again: of a component in both, the change is lost; to run the file as it is: -f {state.path}"
+        )
     warnings += [str(each) for each in (*report.damage, *replayed.divergences)]
     if report.damage:
         warnings.append(f"what is damaged is kept in {_keep_damaged(reader)}")
-    sentence = "takes the state of" if state else "starts without earlier state"
+    sentence = "takes the state of"
+    if state is None:
+        sentence = "starts from its blueprint" if count else "starts without earlier state"
     start = _Start(application, own, state, sentence)
-    made = _going_on(start, after, max(after, reader.last), reader, key, loader, warnings)
+    made = _going_on(start, after, reader, key, loader, warnings)
     told = made.sentence
     if count:
         told = f"{told}, and {count:,} change{'s' * (count > 1)} that came after"
     if cut := report.cut:
         told = f"{told}; {cut} bytes that were never finished are cut"
     return attrs.evolve(made, sentence=told, is_recovery=bool(count or cut))
+
+
+def _is_edited(path: Path, since: float, store: Store) -> bool:
+    """Whether the state was changed after the first of the records that came after it."""
+    # A checkpoint is being written while these are.
+    return 0 < since < store.changed(path) and path not in store.generations()
 
 
 def _passed_over(usable: Sequence[State], store: Store, reader: Records) -> list[str]:
@@ -288,13 +312,12 @@ def _newest_whole(
 def _going_on(
     start: _Start,
     base: int,
-    sequence: int,
     reader: Records,
     key: bytes,
     loader: Loader,
     warnings: Sequence[str],
 ) -> Beginning:
-    first, carried = reader.resumption(sequence)
+    first, carried = reader.resumption(base)
     resumption = Resumption(first, carried, fresh=False, key=key)
     return _beginning(start, base, resumption, loader, warnings)
 

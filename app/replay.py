@@ -13,6 +13,7 @@ from ..persist import modules, opcodes
 from ..persist.collector import collector_off
 from ..persist.components import Record, put_back_all, read
 from ..persist.errors import PerdureError
+from ..persist.references import ReferenceLostError
 from ..persist.trust import Policy
 from .mutations import Conditions, body_of, under
 from .references import ApplicationReferences
@@ -80,12 +81,61 @@ class Divergence:
         )
 
 
+@attrs.define
+class Loss:
+    """What the record of `holder` needs, `key`, cannot be had; so it is in `others` of their classes.
+
+    A component that could never be saved is in no record, but the records of others refer to it.
+    """
+
+    key: str
+    holder: str
+    others: int = 0
+
+    def __str__(self) -> str:
+        more = f", and so in {self.others:,} others of their classes" if self.others else ""
+        if self.key.startswith("/"):
+            return (
+                f"{self.holder} refers to the service {self.key}, which is not there: None is in its"
+                f" place{more}; add the service to the blueprint, and give it to what needs it"
+            )
+        return (
+            f"{self.holder} refers to registry[{self.key}], which could not be saved and is not"
+            f" there: None is in its place{more}; set it anew, and have its class name the fields"
+            " that cannot be saved: @persistent(transient=...)"
+        )
+
+
+@attrs.frozen
+class Uncalled:
+    """There is no component of this key, so that `calls` of its mutations were left out.
+
+    The first was that of `name`, in the record number `sequence`.
+    """
+
+    sequence: int
+    key: str
+    name: str
+    calls: int
+
+    def __str__(self) -> str:
+        return (
+            f"record {self.sequence}: there is no registry[{self.key}] to call {self.name} of, since"
+            f" it could not be saved; {self.calls:,} of its calls are left out: set it anew, and"
+            " have its class name the fields that cannot be saved: @persistent(transient=...)"
+        )
+
+
 @attrs.frozen
 class Replayed:
-    """How many records were done again, and in how many of them a call ended otherwise."""
+    """How many records were done again, since when, and what did not come out as it was.
+
+    `since` is the time of the first, in seconds since 1970; 0 where there was none.
+    """
 
     records: int
-    divergences: tuple[Divergence, ...]
+    since: float
+    divergences: tuple[Divergence | Loss | Uncalled, ...]
 
 
 def replay(
@@ -93,27 +143,50 @@ def replay(
 ) -> Replayed:
     """Do to the components of `application` what `records` say, each with its number, in order.
 
-    Components keep their identity wherever they can be given a state. Raises `ReplayError`, and what
-    restoring objects raises: `RestoreError`, `TrustError`, `ReferenceLostError`.
+    Components keep their identity wherever they can be given a state. Where a component refers to
+    what cannot be had, it has None instead. Raises `ReplayError`, and what restoring objects raises:
+    `RestoreError`, `TrustError`.
     """
     return _Replay(application, policy).run(records)
+
+
+class _References(ApplicationReferences):
+    """Keeps account of what cannot be had."""
+
+    def __init__(self, application: "Application") -> None:
+        super().__init__(application)
+        # By their classes: what is wrong with one session's is wrong with all of them.
+        self.losses: dict[tuple[str, str], Loss] = {}
+
+    def give_up(self, key: str, holder: str) -> bool:
+        self.note(key, f"registry[{holder}]")
+        return True
+
+    def note(self, key: str, holder: str) -> None:
+        self.lost.add(key)
+        loss = self.losses.setdefault(
+            (key.partition(":")[0], holder.partition(":")[0]), Loss(key, holder, -1)
+        )
+        loss.others += 1
 
 
 class _Replay:
     def __init__(self, application: "Application", policy: Policy) -> None:
         self._application = application
         self._components = application.registry.components
-        self._references = ApplicationReferences(application)
+        self._references = _References(application)
         self._policy = policy
         # Of each component the last state only, as long as nothing is called that could see it.
         self._states: dict[str, tuple[bytes, bytes]] = {}
         self._divergences: list[Divergence] = []
+        self._uncalled: dict[str, Uncalled] = {}
 
     def run(self, records: Iterable[tuple[int, bytes]]) -> Replayed:
-        count = 0
+        count, since = 0, 0.0
         for sequence, payload in records:
-            count += 1
-            for key, kind, content in read_turn(sequence, payload).entries:
+            turn = read_turn(sequence, payload)
+            count, since = count + 1, since or turn.time
+            for key, kind, content in turn.entries:
                 if kind == "command":
                     self._apply()
                     self._call(sequence, key, *content)
@@ -126,7 +199,8 @@ class _Replay:
                 else:
                     self._states[key] = content
         self._apply()
-        return Replayed(count, tuple(self._divergences))
+        losses = self._references.losses.values()
+        return Replayed(count, since, (*self._divergences, *losses, *self._uncalled.values()))
 
     def _find_modules_in(self, folders: Sequence[str]) -> None:
         # Of a stranger's records a folder is no more believed than a snapshot's of theirs.
@@ -169,7 +243,9 @@ class _Replay:
     ) -> None:
         component = self._components.get(key)
         if component is None:
-            raise ReplayError(sequence, f"there is no registry[{key}] to call {name} of")
+            first = self._uncalled.get(key, Uncalled(sequence, key, name, 0))
+            self._uncalled[key] = attrs.evolve(first, calls=first.calls + 1)
+            return
         body = body_of(type(component), name)
         if body is None:
             raise ReplayError(
@@ -177,9 +253,7 @@ class _Replay:
                 f"{type(component).__qualname__} has no mutation {name} any more; put it back,"
                 " as long as records name it",
             )
-        arguments, keywords = cast(
-            "tuple[tuple[Any, ...], dict[str, Any]]", read(stream, self._references, self._policy)
-        )
+        arguments, keywords = self._read(stream, f"record {sequence}: a call of {name}")
         conditions = Conditions(time, seed, None if seed is None else Random(seed))
         raised: str | None = None
         with under(conditions):
@@ -192,6 +266,14 @@ class _Replay:
         if raised != failure or conditions.seed != seed:
             then, now = _end(failure, seed), _end(raised, conditions.seed)
             self._divergences.append(Divergence(sequence, key, name, then, now))
+
+    def _read(self, stream: bytes, holder: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        while True:
+            try:
+                found = read(stream, self._references, self._policy)
+                return cast("tuple[tuple[Any, ...], dict[str, Any]]", found)
+            except ReferenceLostError as error:
+                self._references.note(error.key, holder)
 
 
 class _Reader(pickle.Unpickler):

@@ -10,16 +10,18 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 import attrs
 
 from ..persist import inventory, keys, modules, opcodes
+from ..persist.capture import capture
 from ..persist.errors import PerdureError
 from ..persist.frames import journal_key
 from ..persist.journal import Journal
 from ..persist.journalreader import JournalError, JournalReader, Report
 from ..persist.opcodes import StreamError
+from ..persist.restore import restore
 from ..persist.snapshot import SnapshotError
 from ..persist.store import FolderStore, State
 from ..persist.trust import Policy
@@ -78,6 +80,8 @@ class Rewound:
     time: float | None
     base: Loaded | None
     blueprint: Loaded | None
+    initial: bytes | None
+    """The blueprint as it was before that, if there is no `base`."""
     replayed: int
     warnings: Sequence[str]
     begin: int
@@ -171,6 +175,7 @@ def rewind(
             f" record {seen.sequence} cannot be reached; see what is kept with appstore list",
         )
     application, own = _begun(base, blueprint)
+    initial = capture(application).stream if base is None else None
     count, own, found = _replayed(store, loader, application, own, after, seen)
     return Rewound(
         application=application,
@@ -179,6 +184,7 @@ def rewind(
         time=seen.time,
         base=base,
         blueprint=blueprint,
+        initial=initial,
         replayed=count,
         warnings=(*warnings, *found),
         begin=begin,
@@ -193,14 +199,13 @@ def install(rewound: Rewound, store: Archive, loader: Loader) -> Path:
     changed or the new state is the one that counts. The caller holds the lock. Raises as
     `FolderStore.save` does, and `WriteError`.
     """
-    if rewound.base is None and rewound.blueprint is not None:
+    if rewound.initial is not None:
+        own = rewound.blueprint is not None and rewound.blueprint.own
         # Records are kept for as long as a state needs them.
-        first = loader.load(rewound.blueprint.path)
-        signer = loader.signer if first.own else None
-        draft = store.draft(
-            first.application, sequence=rewound.begin, paths=first.application.paths, signer=signer
-        )
-        store.admit(draft)
+        # Captured by this very process: there is nobody to distrust.
+        first = cast(Application, restore(rewound.initial, Policy.everything()))
+        signer = loader.signer if own else None
+        store.admit(store.draft(first, sequence=rewound.begin, paths=first.paths, signer=signer))
     # One number is left out, so that no earlier state can seem to belong to this history.
     number = rewound.last + 1
     path = store.save(
@@ -214,10 +219,19 @@ def install(rewound: Rewound, store: Archive, loader: Loader) -> Path:
         store.journal_folder,
         application=store.application,
         first=number + 1,
-        key=journal_key(loader.signer) if rewound.own else b"",
+        key=_key(store, loader, rewound.own),
         fresh=True,
     ).close()
     return path
+
+
+def _key(store: Archive, loader: Loader, own: bool) -> bytes:
+    """That of the journal there is, so that whoever could go on with it still can."""
+    key = journal_key(loader.signer)
+    found = inventory.inventory(store.journal_folder, store.application, key)
+    writers = [each.writer for each in found if each.writer in ("own", "nobody")]
+    is_keyed = writers[-1] == "own" if writers else own
+    return key if is_keyed else b""
 
 
 @attrs.frozen

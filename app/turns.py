@@ -15,7 +15,11 @@ all it knows in rotation, and again at each checkpoint; it writes the change, sa
 counts the component among those that roam. So at most one change is written late.
 
 Turns that wait for something are not kept apart from each other: what one has half done to a
-component is written with what the other has done, and seen by it.
+component is written with what the other has done to it, and seen by it; and the calls of mutations
+that it has made are written when the next turn ends, to keep their order. A checkpoint holds nothing
+that a turn has half done and no record has. But what is saved by checkpoints alone cannot be put
+back: for turns that have to do with such components a checkpoint waits, no longer than a second.
+Where nothing is journaled, a checkpoint has whatever it finds.
 """
 
 import os
@@ -54,6 +58,11 @@ class Committer(Protocol):
 
     keys: dict[int, str]
     """The keys of the components by the ids of these."""
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether nothing can be written now: whatever is changed would be refused."""
+        ...
 
     def is_of(self, registry: object) -> bool:
         """Whether the components are those of `registry`."""

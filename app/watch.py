@@ -1,10 +1,9 @@
 """The watch: what is known of an application's components, to find out what has become of them."""
 
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
-
-import attrs
+from collections.abc import Iterable, Iterator
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
 from ..persist.components import (
     Record,
@@ -15,6 +14,8 @@ from ..persist.components import (
     reference_to,
 )
 from ..persist.trust import Policy
+from .changes import Before, Changes, Known
+from .complaints import Complaints
 from .mutations import has_mutations
 from .references import ApplicationReferences
 
@@ -29,46 +30,9 @@ _MANY: Final = 16
 """More components than this that roam are looked at in rotation only, not in every turn."""
 
 _KEPT: Final = 64 << 20
-"""Bytes of records that are kept in memory over a checkpoint."""
+"""Bytes of records that stay in memory over a checkpoint."""
 
 _log = logging.getLogger(__name__)
-
-Entry = tuple[str, str, Any]
-"""Key, kind and content: ("state", (made, state)), ("gone", None), ("command", see `ledger`).
-
-In what is found by one look, "gone" is also what another component has replaced. States before that
-mean the one that goes, those after it the one that is there now.
-"""
-
-
-@attrs.define
-class Known:
-    """A component as it was when it was last looked at. `record` is None if it could not be taken.
-
-    It is not `looked_at` again if it has mutations or is too large.
-    """
-
-    component: object
-    record: Record | None
-    looked_at: bool = True
-
-
-Before = dict[str, Known | None]
-"""What components were, by their keys; None is nothing."""
-
-
-@attrs.define
-class Changes:
-    """What was found by a look: the `entries` of a record, what they replace, and whom it `saw`."""
-
-    entries: list[Entry] = attrs.field(factory=list[Entry])
-    before: Before = attrs.field(factory=Before)
-    saw: list[str] = attrs.field(factory=list[str])
-
-    def add(self, later: "Changes") -> None:
-        """What was found by the next look."""
-        self.entries += later.entries
-        self.before = {**later.before, **self.before}
 
 
 class Watch:
@@ -85,9 +49,12 @@ class Watch:
         self._known: dict[str, Known] = {}
         # The keys of those whose record refers to a component, by its key.
         self._holders: dict[str, set[str]] = {}
-        self._told: set[str] = set()
+        self._complaints = Complaints()
         self._mutates: dict[type, bool] = {}
-        self._next: list[str] = []
+        # Bytes of what is known.
+        self._size = 0
+        self._round: Iterator[str] = iter(())
+        self._anew = False
 
     def is_of(self, registry: object) -> bool:
         """Whether these are the components of `registry`."""
@@ -101,14 +68,14 @@ class Watch:
         known = self._known.get(key)
         if known is not None and (known.record is None or not known.record.met):
             return
-        present = self._registry.components
+        present, objects = self._registry.components, self.references.objects
         unknown = [key]
         while unknown:
             key = unknown.pop()
             known = self._known.get(key)
-            if known is None and key in present:
-                component = present[key]
-                self.references.put(key, component)
+            component = present.get(key)
+            # What has been made since, and is in no record yet, is none of what is saved.
+            if known is None and component is not None and objects.get(key) is component:
                 known = self._look(key, component)
                 self._know(key, known)
             if known is not None and known.record is not None and known.record.met:
@@ -125,7 +92,8 @@ class Watch:
         asked = len(saw)
         former = references.objects
         other = [key for key in saw if present.get(key) is not former.get(key)]
-        left = self._leave(other, found) if other else ()
+        # Whoever refers to these is written again: it means something else.
+        renewed = self._leave(other, found) if other else set[str]()
         seen: set[str] = set()
         for number, key in enumerate(saw):
             component = present.get(key)
@@ -146,16 +114,25 @@ class Watch:
                     new = [each for each in record.met if each in present and each not in seen]
                     saw += new
                     seen.update(new)
-                if was == record and not (left and left.intersection(record.met)):
+                if was == record and not (renewed and renewed.intersection(record.met)):
                     continue
+                if was is None and known is not None:
+                    # It could not be saved before: records that refer to it lead to nothing.
+                    renewed.add(key)
+                    saw += self._holders.get(key, ())
                 found.entries.append((key, "state", (record.made, record.state)))
-                if known is not None or number < asked:
-                    found.before[key] = known
+                # What was reached only, and is not known, is not new; what it was cannot be said.
+                is_new = number < asked
+                before = known or (None if is_new else Known(component, None))
+                found.before.setdefault(key, before)
             self._know(key, now if now.looked_at else Known(component, None, False))
         return found
 
-    def undo(self, before: Before) -> None:
-        """Make components again what they were, in the same objects wherever that can be."""
+    def undo(self, before: Before, *, for_good: bool = True) -> None:
+        """Make components again what they were, in the same objects wherever that can be.
+
+        If not `for_good` it is only to be saved: what they do ``after_restore`` is not called.
+        """
         components = self._registry.components
         records: dict[str, Record] = {}
         for key in before:
@@ -170,15 +147,17 @@ class Watch:
             self.references.put(key, known.component)
             if known.record is not None:
                 records[key] = known.record
-        for key, component in put_back_all(records, self.references, self._policy).items():
+        made = put_back_all(records, self.references, self._policy, calls=for_good)
+        for key, component in made.items():
             if components[key] is not component:
                 components[key] = component
                 self._know(key, Known(component, records[key]))
-                _log.warning(
-                    "registry[%s] could not be undone in place and was replaced: get it from the"
-                    " registry again",
-                    key,
-                )
+                if for_good:
+                    _log.warning(
+                        "registry[%s] could not be undone in place and was replaced: get it from"
+                        " the registry again",
+                        key,
+                    )
 
     def key_of(self, component: object, touched: Iterable[str]) -> str | None:
         """The key of a component; None for what is none."""
@@ -203,34 +182,69 @@ class Watch:
         """The keys of components that are not looked at; what they refer to is not known."""
         return {key for key, known in self._known.items() if not known.looked_at}
 
-    def strayed(self, excepted: Iterable[str], count: int | None = None) -> Changes:
-        """Look for what has changed and was in no turn, `excepted` are those of turns going on.
+    def begin_round(self, *, anew: bool = False) -> None:
+        """Begin to look at all components; with `anew`, as in the beginning.
 
-        At all that is known, or `count` of it, in rotation. What is found roams from now on.
+        Then what was too large may be small. And where records take much memory, those are forgotten
+        that were just found to be true: `meet` learns them again.
         """
-        if count is None or not self._next:
-            self._next = list(self._known)
-        count = len(self._next) if count is None else count
-        keys, self._next = self._next[:count], self._next[count:]
-        excluded = {*excepted, *self.roaming}
-        known = {key: self._known[key] for key in keys if key in self._known}
-        found = Changes()
-        for key in known.keys() - excluded:
-            if self._registry.components.get(key) is not None:
-                self._note_strayed(key, known[key], found)
-        return found
+        self._round = self._all_keys()
+        self._anew = anew
 
-    def forget(self) -> None:
-        """Begin anew with what is known: all of it is in a checkpoint. `meet` learns it again.
+    def look(self, busy: Iterable[str], until: float) -> tuple[Changes, bool]:
+        """Go on with the round until that time (see `perf_counter`), and whether it is over.
 
-        Also that a component was too large: it may not be any more.
+        What has changed and was in no turn is found, and roams from now on. Not looked at is what
+        the `busy` lead to, those of turns that go on.
         """
-        size = sum(
-            len(known.record.state) for known in self._known.values() if known.record is not None
-        )
-        for key, known in tuple(self._known.items()):
-            if size > _KEPT or known.record is None:
-                self._forget(key)
+        excepted = set(self._reached(busy))
+        found = self.changes(()) if len(self.roaming) <= _MANY else Changes()
+        for key in self._round:
+            if self._anew:
+                self._look_anew(key)
+            if key in excepted:
+                continue
+            if key not in self.roaming:
+                self._look_for_stray(key, found)
+            elif len(self.roaming) > _MANY:
+                found.add(self.changes((key,)))
+            if perf_counter() >= until:
+                return found, False
+        return found, True
+
+    def is_past_help(self, keys: Iterable[str]) -> bool:
+        """Whether `keys` lead to a component that is not looked at, so that it cannot be undone."""
+        known = (self._known.get(key) for key in self._reached(keys))
+        return any(each is not None and each.record is None for each in known)
+
+    def is_changed(self, keys: Iterable[str]) -> bool:
+        """Whether any of the components that `keys` lead to is not as it was when last looked at."""
+        present = self._registry.components
+        for key in self._reached(keys):
+            component, known = present.get(key), self._known.get(key)
+            if component is not (None if known is None else known.component):
+                return True
+            was = None if known is None else known.record
+            if was is not None and self._look(key, component).record != was:
+                return True
+        return False
+
+    def _reached(self, keys: Iterable[str]) -> Iterator[str]:
+        reached = dict.fromkeys(keys)
+        waiting = list(reached)
+        while waiting:
+            key = waiting.pop()
+            yield key
+            known = self._known.get(key)
+            for each in () if known is None or known.record is None else known.record.met:
+                if each not in reached:
+                    reached[each] = None
+                    waiting.append(each)
+
+    def _all_keys(self) -> Iterator[str]:
+        # Of both there may come more meanwhile.
+        yield from list(self.roaming)
+        yield from list(self._known)
 
     def _leave(self, keys: list[str], found: Changes) -> set[str]:
         """Let the `keys`, which have another component or none, stand for what is there.
@@ -285,12 +299,30 @@ class Watch:
                 references.put(key, component)  # It was known by another key, which has left.
         return left
 
-    def _note_strayed(self, key: str, known: Known, found: Changes) -> None:
+    def _look_anew(self, key: str) -> None:
+        known = self._known.get(key)
+        if known is None or known.looked_at or has_mutations(type(known.component)):
+            return
+        self._know(key, Known(known.component, None))
+
+    def _look_for_stray(self, key: str, found: Changes) -> None:
+        known = self._known.get(key)
+        if known is None or self._registry.components.get(key) is None:
+            return
         was = known.record
         if was is None or not known.looked_at:
             return
         now = self._look(key, known.component).record
-        if now is None or now == was:
+        if now is None:
+            return
+        if now == was:
+            holders = self._holders.get(key, ())
+            if (
+                self._anew
+                and self._size > _KEPT
+                and not any(map(self.roaming.__contains__, holders))
+            ):
+                self._forget(key)
             return
         where = difference(was, now)
         if where is None:
@@ -308,16 +340,17 @@ class Watch:
         )
 
     def _know(self, key: str, known: Known) -> None:
-        if self._holders:
-            self._forget(key)
+        self._forget(key)
         self._known[key] = known
         if known.record is not None:
+            self._size += len(known.record.state)
             for each in known.record.met:
                 self._holders.setdefault(each, set()).add(key)
 
     def _forget(self, key: str) -> Known | None:
         known = self._known.pop(key, None)
         if known is not None and known.record is not None:
+            self._size -= len(known.record.state)
             for each in known.record.met:
                 holders = self._holders.get(each, set())
                 holders.discard(key)
@@ -340,29 +373,16 @@ class Watch:
         try:
             return Known(component, self._small.record(component))
         except TooLargeError:
-            self._say(
-                logging.WARNING,
-                key,
-                "is too large to be saved after each change; it is saved at checkpoints only,"
-                " unless its methods that change it are @mutation",
-            )
+            self._complaints.too_large(key, component)
             record = self._whole_of(key, component) if whole else None
             return Known(component, record, looked_at=False)
         except Exception as error:  # noqa: BLE001 - its own methods raise anything
-            self._say_why(key, error)
+            self._complaints.unsavable(key, component, error)
             return Known(component, None)
 
     def _whole_of(self, key: str, component: object) -> Record | None:
         try:
             return self._whole.record(component)
         except Exception as error:  # noqa: BLE001 - its own methods raise anything
-            self._say_why(key, error)
+            self._complaints.unsavable(key, component, error)
             return None
-
-    def _say_why(self, key: str, error: Exception) -> None:
-        self._say(logging.ERROR, key, f"cannot be saved: {type(error).__name__}: {error}")
-
-    def _say(self, level: int, key: str, sentence: str) -> None:
-        if key not in self._told:
-            self._told.add(key)
-            _log.log(level, "registry[%s] %s", key, sentence)

@@ -15,10 +15,20 @@ import click
 
 from perdure.persist.errors import PerdureError
 
-from . import durability, formats, http, memory, scale, start
+from . import checkpoint, crash, durability, formats, http, memory, recovery, scale, start
 from .claims import Bound, Verdict, table
 
-PARTS = ("http", "durability", "objects", "formats", "scale", "start", "memory")
+PARTS = (
+    "http",
+    "durability",
+    "checkpoint",
+    "recovery",
+    "objects",
+    "formats",
+    "scale",
+    "start",
+    "memory",
+)
 
 
 @click.command(help="Measure every claim of speed against its peer, in interleaved rounds.")
@@ -56,6 +66,10 @@ def _measure(part: str, folder: Path, rounds: int, seconds: int) -> Generator[Ve
             yield from http.run(folder, rounds, seconds)
         case "durability":
             yield from durability.run(folder, rounds, seconds)
+        case "checkpoint":
+            yield from checkpoint.run(folder, rounds)
+        case "recovery":
+            yield from recovery.run(folder, rounds)
         case "memory":
             yield from memory.run(folder, rounds)
         case "start":
@@ -84,4 +98,7 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["crash"]:
+        # It measures nothing, and has options of its own.
+        crash.main(sys.argv[2:], "python -m bench crash")
     main()

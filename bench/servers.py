@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -75,9 +75,9 @@ class Running:
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
-    def body(self, path: str) -> bytes:
+    def body(self, path: str, patience: float = START_LIMIT) -> bytes:
         """The body that answers `path` now. Anything but 200 is a `ServerError`."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_LIMIT)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
         with contextlib.closing(connection):
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -124,10 +124,10 @@ def _all_stats() -> Iterator[tuple[int, list[str]]]:
 
 
 @contextlib.contextmanager
-def pinned(core: int) -> Generator[None]:
-    """What starts in here runs on `core` only, since affinity is inherited; so does this process."""
+def pinned(*cores: int) -> Generator[None]:
+    """What starts in here runs on `cores` only, since affinity is inherited; so does this process."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -135,33 +135,42 @@ def pinned(core: int) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def running(server: Server, folder: Path, ready: str = "/") -> Generator[Running]:
+def running(
+    server: Server,
+    folder: Path,
+    ready: str = "/",
+    *,
+    cores: Collection[int] = (SERVER_CORE,),
+    patience: float = START_LIMIT,
+) -> Generator[Running]:
     """Start `server` on its core in a new folder under `folder`, and end it, by its pid, at the end.
 
     It is yielded once it answers `ready`, with whatever status. A server that ends before, or takes
-    longer than 15 seconds, is a `ServerError` with the end of what it printed.
+    longer than `patience` seconds, is a `ServerError` with the end of what it printed.
     """
     home = folder / server.name.replace(" ", "-")
     home.mkdir(exist_ok=True)
     allow_many_files()
     port = free_port()
     launch = server.launch(home, port)
-    started = start(launch, home)
+    started = start(launch, home, cores)
     instance = Running(server, port, home, started)
     try:
-        _await_answer(instance, ready)
+        _await_answer(instance, ready, patience)
         yield instance
     finally:
-        stop(started)
+        stop(started, patience)
 
 
-def start(launch: Launch, folder: Path) -> subprocess.Popen[bytes]:
-    """Start the command on the server's core, in `folder`, in a session of its own.
+def start(
+    launch: Launch, folder: Path, cores: Collection[int] = (SERVER_CORE,)
+) -> subprocess.Popen[bytes]:
+    """Start the command on the server's core, or `cores`, in `folder`, in a session of its own.
 
     The session keeps a Ctrl-C on the terminal from reaching it: it is ended in order, by `stop`.
     """
     environment = {**os.environ, **launch.environment}
-    with (folder / "output").open("ab") as output, pinned(SERVER_CORE):
+    with (folder / "output").open("ab") as output, pinned(*cores):
         return subprocess.Popen(
             launch.command,
             cwd=folder,
@@ -173,11 +182,11 @@ def start(launch: Launch, folder: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process by its pid: asked first, killed when it has not listened for 15 seconds."""
+def stop(process: subprocess.Popen[bytes], patience: float = STOP_LIMIT) -> None:
+    """End a process by its pid: asked first, killed when it has not listened for so many seconds."""
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(STOP_LIMIT)
+        process.wait(patience)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -197,8 +206,8 @@ def allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _await_answer(instance: Running, path: str) -> None:
-    deadline = time.monotonic() + START_LIMIT
+def _await_answer(instance: Running, path: str, patience: float) -> None:
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if instance.process.poll() is not None:
             raise ServerError(instance.server.name, f"ended at its start: {instance.said()}")
@@ -211,4 +220,4 @@ def _await_answer(instance: Running, path: str) -> None:
             time.sleep(0.01)
         else:
             return
-    raise ServerError(instance.server.name, f"no answer in {START_LIMIT:g} s: {instance.said()}")
+    raise ServerError(instance.server.name, f"no answer in {patience:g} s: {instance.said()}")

@@ -16,7 +16,7 @@ from .servers import START_LIMIT, ServerError, free_port, start, stop
 
 REPEATS = 15
 NOTHING = [sys.executable, "-c", "pass"]
-REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+REQUEST = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
 def run(folder: Path) -> Iterator[Verdict]:
@@ -60,7 +60,7 @@ def _first_answer(folder: Path) -> float:
     began = time.perf_counter()
     process = start(launch, place)
     try:
-        while not _answers(port):
+        while ask(port, "/") is None:
             if process.poll() is not None or time.perf_counter() - began > START_LIMIT:
                 raise ServerError("ours hello", (place / "output").read_text().strip())
         return time.perf_counter() - began
@@ -68,14 +68,16 @@ def _first_answer(folder: Path) -> float:
         stop(process)
 
 
-def _answers(port: int) -> bool:
+def ask(port: int, path: str) -> bytes | None:
+    """The whole answer, if it is a success; None if there is none yet."""
     with contextlib.suppress(ConnectionRefusedError):
         with socket.create_connection(("127.0.0.1", port), timeout=START_LIMIT) as connection:
-            connection.sendall(REQUEST)
+            connection.sendall(REQUEST.format(path).encode())
             answer = b""
             while part := connection.recv(65536):
                 answer += part
-        return answer.startswith(b"HTTP/1.1 200 ")
+        if answer.startswith(b"HTTP/1.1 200 "):
+            return answer
     # Asking faster than this would take the time from the server that it needs to start.
     time.sleep(0.002)
-    return False
+    return None

@@ -58,7 +58,8 @@ def check_memory() -> None:
     """Raise `ChildError` unless there is memory for a child that copies nearly everything.
 
     Reference counts are written to wherever an object is looked at, so nine tenths of the pages
-    become the child's own. Where the system does not say what it has, nothing is refused.
+    become the child's own. What it writes comes on top of that, as much again where it is large
+    texts; for lack of that the system ends the child, and never the parent in its stead. Where the system does not say what it has, nothing is refused.
     """
     try:
         size = os.sysconf("SC_PAGE_SIZE") * int(Path("/proc/self/statm").read_text().split()[1])
@@ -161,6 +162,7 @@ def _be_the_child(work: Callable[[], bytes], writing: int, parent: int, libc: ct
             return
         _close_all_but(writing)
         os.nice(_NICENESS)
+        _be_expendable()
         result = work()
         os.write(writing, b"+" + result[:_RESULT_LIMIT])
         status = 0
@@ -170,6 +172,12 @@ def _be_the_child(work: Callable[[], bytes], writing: int, parent: int, libc: ct
             os.write(writing, b"-" + text.encode("utf-8", "replace")[:_RESULT_LIMIT])
     finally:
         os._exit(status)
+
+
+def _be_expendable() -> None:
+    # If memory runs out all the same, the system ends this process and not the server.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _close_all_but(kept: int) -> None:

@@ -157,12 +157,13 @@ def put_back(
 
 
 def put_back_all(
-    records: Mapping[str, Record], references: References, policy: Policy
+    records: Mapping[str, Record], references: References, policy: Policy, *, calls: bool = True
 ) -> dict[str, object]:
     """The components of `records`, by their keys; they may refer to each other in any way.
 
-    Each is put back into the object that `references` have under its key, if there is one. Raises
-    as `put_back` does; components before the one that failed have then been put back.
+    Each is put back into the object that `references` have under its key, if there is one. With
+    `calls`, their ``after_restore`` is called in the end. Raises as `put_back` does; components
+    before the one that failed have then been put back.
     """
     made: dict[str, object] = {}
     kinds: dict[bytes, Any] = {}
@@ -189,10 +190,11 @@ def put_back_all(
             except ReferenceLostError as error:
                 # It has no shell: it must be there whole before what refers to it.
                 begun.add(key)
-                if error.key not in records or error.key in begun:
+                if error.key in records and error.key not in begun:
+                    waiting.append(error.key)
+                elif not references.give_up(error.key, key):
                     raise
-                waiting.append(error.key)
-    for item in restored:
+    for item in restored if calls else ():
         call_after_restore(item)
     return made
 

@@ -79,6 +79,15 @@ class Disk:
         finally:
             os.close(handle)
 
+    def read_owned(self, path: Path) -> tuple[bytes, int]:
+        """What `read` gives without links, and the user whose file that very content is of."""
+        handle = _open(path, links=False)
+        try:
+            with open(handle, "rb", buffering=0, closefd=False) as file:
+                return file.readall(), os.fstat(handle).st_uid
+        finally:
+            os.close(handle)
+
     def read_part(self, path: Path, offset: int, length: int, *, links: bool = False) -> bytes:
         """The `length` bytes at `offset`, or as many as there are; else as `read`."""
         handle = _open(path, links)

@@ -23,6 +23,7 @@ from .errors import PerdureError
 
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
 _PIECE = 1 << 20
+_FLUSHED = 1 << 18
 
 _WAYS_OUT = {
     errno.ENOSPC: "free some space on that disk",
@@ -167,13 +168,13 @@ def _write_all(disk: Disk, handle: int, pieces: Iterable[bytes]) -> _Summary:
         for part in _parts(piece):
             disk.write(handle, part, size)
             size += len(part)
-            if len(part) == _PIECE:
+            if len(part) == _FLUSHED:
                 disk.sync(handle)
     return _Summary(size, checksum.digest())
 
 
 def _parts(piece: bytes) -> Iterator[bytes]:
-    return (piece[begin : begin + _PIECE] for begin in range(0, len(piece), _PIECE))
+    return (piece[begin : begin + _FLUSHED] for begin in range(0, len(piece), _FLUSHED))
 
 
 def _summary(disk: Disk, path: Path, most: int) -> _Summary:

@@ -11,6 +11,7 @@ import errno
 import functools
 import mmap
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -37,12 +38,13 @@ class Gathered:
     refused: int = 0
 
 
-def gather(is_given_up: Callable[[], bool] = lambda: False) -> Gathered:
+def gather(is_given_up: Callable[[], bool] = lambda: False, *, idle: float = 0) -> Gathered:
     """Have the memory of this process in huge pages, as far as it is in use and the system gives any.
 
     That takes seconds for each gigabyte at first and milliseconds later, when little has changed.
     Call it in a thread of its own: others run meanwhile, and wait, for a millisecond or so, only if
-    they look at just the memory that is being moved. It ends early when it `is_given_up`, and does
+    they look at just the memory that is being moved. After each move it is `idle` for so many times
+    as long as that took. It ends early when it `is_given_up`, and does
     nothing where the system cannot do it.
     """
     step = size()
@@ -60,11 +62,16 @@ def gather(is_given_up: Callable[[], bool] = lambda: False) -> Gathered:
             # What was given back meanwhile is refused: nothing is written to it.
             if libc.mincore(place, step, pages) or pages.raw.count(1) < len(pages) * _FULL:
                 continue
-            if not libc.madvise(place, step, _COLLAPSE):
+            begun = time.monotonic()
+            failed = libc.madvise(place, step, _COLLAPSE)
+            error = ctypes.get_errno()
+            if idle:
+                time.sleep(idle * (time.monotonic() - begun))
+            if not failed:
                 huge += step
                 continue
             refused += step
-            if ctypes.get_errno() in (errno.EINVAL, errno.ENOMEM, errno.EPERM, errno.ENOSYS):
+            if error in (errno.EINVAL, errno.ENOMEM, errno.EPERM, errno.ENOSYS):
                 # The system cannot, or has no more: it would say so each time.
                 return Gathered(huge, refused)
     return Gathered(huge, refused)

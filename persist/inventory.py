@@ -24,7 +24,10 @@ from .journalreader import JournalError
 from .segment import segments
 
 Writer = Literal["own", "nobody", "other", "unknown"]
-"""By whose key the frames are tagged; ``nobody``: without a key, by a run of a stranger's snapshot."""
+"""By whose key the frames are tagged; ``nobody``: without a key, by a run of a stranger's snapshot.
+
+What lies in another user's file is that ``other`` user's: a server may have kept the key in memory.
+"""
 
 
 @attrs.frozen
@@ -58,12 +61,16 @@ def inventory(folder: Path, application: str, key: bytes) -> list[SegmentFacts]:
     found: list[SegmentFacts] = []
     for first, path in _segments(folder):
         try:
+            owner = path.stat().st_uid
             data = DISK.read(path)
         except FileNotFoundError:
             continue
         except OSError as error:
             raise _unreadable(path, error) from error
-        found.append(_facts(path, first, data, application, key))
+        facts = _facts(path, first, data, application, key)
+        if facts.writer == "own" and owner not in (0, os.geteuid()):
+            facts = attrs.evolve(facts, writer="other")
+        found.append(facts)
     return found
 
 

@@ -68,6 +68,8 @@ class Damage:
         what = "no record is lost by it"
         if self.missing:
             what = f"the records {self.missing[0]} to {self.missing[-1]} are lost"
+            if len(self.missing) == 1:
+                what = f"the record {self.missing[0]} is lost"
         return f"{self.segment}: {self.size} bytes at {self.offset} are damaged; {what}"
 
 
@@ -147,7 +149,7 @@ class JournalReader:
 
         A state that holds the effect of all up to `after` needs these. Nothing before the segment
         that forgets is given. Raises `JournalError` if a segment cannot be opened, or if another
-        key than ours made it.
+        key than ours made it, or it is another user's file.
         """
         self._begin(max(after, (self.fresh_from or 1) - 1))
         chain = [*self._segments, (GREATEST_NUMBER + 1, self.folder)]
@@ -162,9 +164,11 @@ class JournalReader:
         was read; so it is written again. `sequence` is that of the state to which the records
         were applied. To be asked when `records` has ended.
         """
-        if self._last <= sequence:
-            return sequence + 1, []
-        tail = [frame for frame in self._tail if frame.total]
+        begin = self.fresh_from or 0
+        if self._last <= max(sequence, begin):
+            return max(sequence, begin) + 1, []
+        # A segment that begins a history is on the device, and nothing may take its name.
+        tail = [frame for frame in self._tail if frame.total and frame.first > begin]
         return (tail[0].first if tail else self._last + 1), tail
 
     def keep_damaged(self) -> list[Path]:
@@ -213,10 +217,7 @@ class JournalReader:
         return header
 
     def _read(self, path: Path, first: int, following: int) -> Iterator[tuple[int, bytes]]:
-        try:
-            data = self._disk.read(path)
-        except OSError as error:
-            raise _unreadable(path, error) from error
+        data = self._content(path)
         tags = None if self.key is None else tagger(self.key, self.application, first)
         self._miss(path, 0, 0, range(self._last + 1, first))
         self._tail.clear()
@@ -238,6 +239,20 @@ class JournalReader:
         if offset < end or expected < following <= GREATEST_NUMBER:
             rest = find_frames(data, offset, tags)
             yield from self._go_on(path, rest, following, expected, offset, end)
+
+    def _content(self, path: Path) -> bytes:
+        try:
+            data, owner = self._disk.read_owned(path)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        # A server that has gone over to another user has the key in its memory still.
+        if self.key and owner not in (0, os.geteuid()):
+            raise JournalError(
+                path,
+                f"it belongs to user {owner}, and this is user {os.geteuid()}, who may not trust"
+                " it; run as that user (--uid), or chown it",
+            )
+        return data
 
     def _go_on(
         self, path: Path, frames: list[Frame], following: int, expected: int, offset: int, end: int

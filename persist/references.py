@@ -39,6 +39,8 @@ class References:
     def __init__(self, objects: Mapping[str, object] | None = None) -> None:
         self.keys: dict[int, str] = {}
         self.objects: dict[str, object] = {}
+        # The keys of what cannot be had, and None stands for it; see `give_up`.
+        self.lost: set[str] = set()
         # Looked at before and found to be nothing special: classes of objects, and global names.
         self.ordinary: set[type[Any]] = set()
         self.checked: set[object] = set()
@@ -66,9 +68,16 @@ class References:
         found = self.objects.get(key)
         if found is None:
             found = self.named(key)
-        if found is None:
+        if found is None and key not in self.lost:
             raise ReferenceLostError(key)
         return found
+
+    def give_up(self, key: str, holder: str) -> bool:
+        """Whether to go on with None for what `key` stands for: it cannot be had, and `holder` needs it.
+
+        A subclass may do so, if it adds the key to those `lost`; here it is an error.
+        """
+        return False
 
     def name_of(self, item: object) -> str | None:
         """The key of an `item` of one of `kinds`; None if it is held after all."""

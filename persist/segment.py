@@ -24,7 +24,7 @@ import attrs
 
 from .disk import Disk
 from .files import WriteError, write_error
-from .frames import LARGE, Frame, Header, encode, encode_void, tagger
+from .frames import GREATEST_NUMBER, LARGE, Frame, Header, encode, encode_void, tagger
 
 NAME: Final = "{:020d}.log"
 DAMAGED: Final = "damaged"
@@ -119,14 +119,15 @@ class Segment:
         small: list[bytes] = []
         size = 0
         pieces: list[bytes] = []
-        for record in records:
-            length = len(record)
-            if size + length > _FRAME_BYTES or len(small) == _FRAME_RECORDS:
-                pieces += self._encode(small)
-                small, size = [], 0
-            small.append(record)
-            size += length
-        pieces += self._encode(small)
+        with _failing_as(self.path, "write"):  # There may be no memory to join them.
+            for record in records:
+                length = len(record)
+                if size + length > _FRAME_BYTES or len(small) == _FRAME_RECORDS:
+                    pieces += self._encode(small)
+                    small, size = [], 0
+                small.append(record)
+                size += length
+            pieces += self._encode(small)
         self._put(pieces)
 
     def sync(self) -> None:
@@ -241,7 +242,9 @@ def segments(disk: Disk, folder: Path) -> list[tuple[int, Path]]:
     found: list[tuple[int, Path]] = []
     for name in disk.names(folder):
         stem, dot, suffix = name.partition(".")
-        if dot + suffix == ".log" and len(stem) == 20 and stem.isascii() and stem.isdigit():
+        if dot + suffix != ".log" or len(stem) != 20 or not (stem.isascii() and stem.isdigit()):
+            continue
+        if int(stem) <= GREATEST_NUMBER:
             found.append((int(stem), folder / name))
     return sorted(found)
 

@@ -96,8 +96,14 @@ def is_edited(path: Path, newest: Path, taken: Snapshot, disk: Disk = DISK) -> b
         touched = disk.status(path).st_mtime_ns > disk.status(newest).st_mtime_ns
     except (SnapshotError, OSError):
         return True
-    may_be = touched or found.passport.written == taken.passport.written
-    return may_be and not _is_same(found.content, taken.content)
+    passport, original = found.passport, taken.passport
+    # What is in the same syntax is another state of the same second.
+    is_export = (
+        found.syntax != taken.syntax
+        and passport.written == original.written
+        and passport.sequence == original.sequence
+    )
+    return (touched or is_export) and not _is_same(found.content, taken.content)
 
 
 def _read(path: Path, disk: Disk) -> Snapshot | None:

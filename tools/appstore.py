@@ -172,14 +172,16 @@ def _check_output(output: Path, force: bool) -> None:
 
 
 def _prune(subject: "Subject", keep: int) -> int:
+    from ..app import privileges
     from ..convert.brief import in_words
     from . import storeprune, storetext
     from .progress import Progress
-    from .subject import check_owner
+    from .subject import identity_of
 
     store = subject.store()
-    check_owner(store)
+    identity = identity_of(store)
     with Progress.shown() as progress, store.lock(), collector_off():
+        privileges.drop(identity)
         progress.say("reading what stays")
         removed = storeprune.prune(store, keep)
     for each in removed:

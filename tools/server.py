@@ -70,6 +70,9 @@ class Server:
         `announce` is called when everything runs, with what there is to warn of. Raises what made a
         start impossible.
         """
+        # Until there is something to save or to rotate: what asks for that must not end the start.
+        for number in (signal.SIGUSR1, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         os.chdir(self.rundir)
         folders = [str(folder) for folder in self.pythonpath]
         loader = Loader(Signer.of_user(), self.trust, folders)

@@ -32,8 +32,8 @@ def problems(view: View, signer: Signer) -> Iterator[Problem]:
             yield Problem(storetext.headless(segment))
     if any(segment.writer == "other" for segment in view.segments):
         yield Problem(
-            f"{view.store.journal_folder}: not all of it was written with this user's key: a start"
-            " as this user refuses it; run as the user who wrote it",
+            f"{view.store.journal_folder}: not all of it was written with this user's key, to files"
+            " of this user: a start as this user refuses it; run as the user who wrote it",
             os.EX_NOPERM,
         )
     for text in view.start.lost:

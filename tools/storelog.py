@@ -64,7 +64,11 @@ class Log:
         strange = [each for each in self._segments if each.writer in ("nobody", "other")]
         self._key = None if strange else key
         for each in strange:
-            whose = "not signed" if each.writer == "nobody" else "not written with this user's key"
+            whose = (
+                "not signed"
+                if each.writer == "nobody"
+                else "not written with this user's key, or not this user's file"
+            )
             self.tell(f"{each.path}: {whose}; what it says is shown, and not to be believed")
         for each in self._segments:
             if each.header is None:

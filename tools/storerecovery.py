@@ -1,17 +1,21 @@
 """``appstore recover``: an earlier moment becomes the newest state, or a snapshot elsewhere."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
 
-from ..app.loader import Loader
+from ..app import privileges
+from ..app.loader import Loaded, Loader
+from ..app.privileges import Identity
 from ..app.rewind import BaseError, Moment, Rewound, install, rewind, shown
 from ..convert import convert
 from ..persist import snapshot
+from ..persist.errors import PerdureError
 from .command import complain
 from .storetext import count
-from .subject import Subject, check_owner
+from .subject import Subject, identity_of
 
 
 @attrs.frozen
@@ -28,10 +32,12 @@ class Recovery:
         Raises LockedError, AccessError, and as `rewind` and `install` do; nothing has changed then.
         """
         store = self.subject.store()
-        check_owner(store)
+        identity = identity_of(store)
+        blueprints = self._blueprints(identity)
         with store.lock():
+            privileges.drop(identity)
             store.check_writable()
-            rewound = self._rewound()
+            rewound = self._rewound(*blueprints)
             source = rewound.blueprint or rewound.base
             store.syntax = source.syntax if source else store.syntax
             path = install(rewound, store, self.loader)
@@ -46,7 +52,10 @@ class Recovery:
 
         Raises as `rewind` and `snapshot.write` do.
         """
-        rewound = self._rewound()
+        identity = identity_of(self.subject.store())
+        blueprints = self._blueprints(identity)
+        privileges.drop(identity)
+        rewound = self._rewound(*blueprints)
         source = rewound.base
         snapshot.write(
             output,
@@ -61,20 +70,34 @@ class Recovery:
         )
         yield f"{output}: {_origin(rewound)}"
 
-    def _rewound(self) -> Rewound:
-        subject, loader = self.subject, self.loader
-        store = subject.store()
-        blueprint = None
+    def _blueprints(self, identity: Identity) -> tuple[Loaded | None, Loaded | None]:
+        """What was named, if it is no state, and what there is besides: for where it takes one.
+
+        They are read before this becomes somebody who may not.
+        """
+        subject = self.subject
         if subject.file is not None:
-            loaded = loader.load(subject.file)
-            blueprint = loaded if loaded.passport.holds == "blueprint" else None
+            loaded = self.loader.load(subject.file)
+            if loaded.passport.holds == "blueprint":
+                return loaded, None
+        beside = subject.blueprint_beside()
+        if beside is None or identity.current:
+            return None, None
+        with suppress(PerdureError):
+            return None, self.loader.load(beside)
+        return None, None
+
+    def _rewound(self, blueprint: Loaded | None, other: Loaded | None) -> Rewound:
+        store = self.subject.store()
         try:
-            rewound = rewind(store, loader, self.moment, blueprint)
+            rewound = rewind(store, self.loader, self.moment, blueprint)
         except BaseError:
-            beside = subject.blueprint_beside()
-            if beside is None:
+            beside = self.subject.blueprint_beside()
+            if other is None and beside is not None:
+                other = self.loader.load(beside)
+            if other is None:
                 raise
-            rewound = rewind(store, loader, self.moment, loader.load(beside))
+            rewound = rewind(store, self.loader, self.moment, other)
         for warning in rewound.warnings:
             complain("appstore", warning)
         return rewound

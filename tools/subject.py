@@ -6,6 +6,9 @@ from typing import ClassVar
 
 import attrs
 
+from ..app import privileges
+from ..app.application import ProcessSettings
+from ..app.privileges import Identity
 from ..app.rewind import Archive
 from ..persist import snapshot
 from ..persist.errors import PerdureError
@@ -142,15 +145,24 @@ def _applications(names: list[str]) -> list[str]:
     return sorted(found - {""})
 
 
-def check_owner(store: FolderStore) -> None:
-    """Raise AccessError unless the state is this user's own: what is written must be, too."""
-    for path in (store.folder, *(state.path for state in store.states()), store.journal_folder):
+def identity_of(store: FolderStore) -> Identity:
+    """As whom the state is to be changed: as the user whose it is, whom only root can become.
+
+    A server that was started as root, and became another, has written it so. Raises AccessError for
+    anybody else.
+    """
+    for path in (*(state.path for state in store.states()), store.journal_folder):
         try:
-            owner = path.stat().st_uid
+            status = path.stat()
         except OSError:
             continue
-        if owner != os.geteuid() and not (path == store.folder and os.access(path, os.W_OK)):
+        owner = status.st_uid
+        if owner == os.geteuid():
+            return Identity()
+        if os.geteuid() != 0:
             raise AccessError(
                 path,
                 f"it belongs to user {owner}, and this is user {os.geteuid()}; run as that user",
             )
+        return privileges.resolve(ProcessSettings(uid=owner, gid=status.st_gid))
+    return Identity()

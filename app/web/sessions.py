@@ -264,6 +264,9 @@ class Sessions:
         uses = list(islice(self._uses.values(), _SOME))
         if not uses and self._over() is None:
             return False
+        if self._ledger is not None and self._ledger.is_failing:
+            # What wants to know of an end would be called, and that undone, again and again.
+            return False
         turn = Turn(self._ledger)
         ended = 0
         try:

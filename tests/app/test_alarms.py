@@ -57,6 +57,20 @@ class Book:
         self.lines.append(line)
 
 
+class Eager:
+    """One that wants to be called again at once, most of the time."""
+
+    calls = 0
+
+    def __init__(self, alarms: Alarms) -> None:
+        self.alarms = alarms
+
+    def call(self) -> None:
+        self.calls += 1
+        if self.calls < 5000:
+            self.alarms.at(0, self, "call")
+
+
 class Bell(Service):
     rung = 0
 
@@ -289,6 +303,22 @@ def test_while_nothing_can_be_written_alarms_wait(home: Home, in_no_time: Run[No
             home.ledger.recovered()
             await asyncio.sleep(5)
             assert home.diary.lines == ["five"]
+
+    in_no_time(scenario())
+
+
+def test_those_that_are_due_all_the_time_let_others_go_on(
+    home: Home, in_no_time: Run[None]
+) -> None:
+    async def scenario() -> None:
+        eager = home.application.registry.get_component(Eager, default=lambda: Eager(home.alarms))
+        home.alarms.at(0, eager, "call")
+        async with home.running():
+            while not eager.calls:
+                await asyncio.sleep(0)
+            assert eager.calls < 5000
+            while eager.calls < 5000:
+                await asyncio.sleep(0)
 
     in_no_time(scenario())
 

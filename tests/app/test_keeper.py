@@ -107,6 +107,25 @@ def test_what_had_to_be_replayed_makes_the_next_checkpoint_due(house: House, log
     assert peek(house.generations[0]).sequence == 6
 
 
+def test_after_a_failure_whoever_asks_for_a_checkpoint_need_not_wait(
+    house: House, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keepers, "_FIRST_DELAY", 1e6)
+    in_the_way = house.store.generations_folder
+
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 2)
+        in_the_way.write_text("a file")
+        keeper.want_checkpoint()
+        await log.heard("no checkpoint now")
+        in_the_way.unlink()
+        keeper.want_checkpoint()
+        await log.heard("stood still")
+
+    house.run(work)
+    assert len(house.generations) == 1
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_checkpoint_that_fails_harms_nothing_and_is_tried_again(house: House, log: Log) -> None:
     in_the_way = house.store.generations_folder

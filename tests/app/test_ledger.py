@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import pytest
 
+from perdure.app import ledger as ledgers
+from perdure.app import watch as watches
 from perdure.app.application import Application
 from perdure.app.collection import ServiceCollection
 from perdure.app.ledger import Ledger
@@ -26,6 +28,19 @@ class Counter:
 
     def __init__(self) -> None:
         self.value = 0
+
+
+class Shy:
+    """Takes note of who looks at it."""
+
+    looks: ClassVar[list[int]] = []
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def __getstate__(self) -> dict[str, int]:
+        self.looks.append(1)
+        return dict(vars(self))
 
 
 class Guests:
@@ -124,6 +139,15 @@ def test_new_components_refer_to_each_other_whatever_their_order(run: Run) -> No
         run.application.registry.set_component(Counter, counter)
     [[guests, _]] = run.paper.entries
     assert b"value" not in guests[2][1]
+
+
+def test_what_is_removed_leads_to_what_it_referred_to(run: Run) -> None:
+    """Who gets something to throw it away may change what it holds."""
+    with run.application.turn():
+        run.application.registry.set_component(Guests, Guests(run.counter()))
+    with run.application.turn():
+        run.application.registry.remove_component(Guests).counter.value = 7
+    assert run.paper.kinds[1] == [("Guests", "gone"), ("Counter", "state")]
 
 
 def test_what_is_removed_is_written_as_gone(run: Run) -> None:
@@ -290,6 +314,23 @@ def test_a_turn_whose_beginning_was_undone_is_undone_whole(run: Run) -> None:
     asyncio.run(scenario())
 
 
+def test_what_could_not_be_undone_is_not_taken_for_written() -> None:
+    """As nobody has got it from the registry, it is not known what it was."""
+    application, paper, counter = Application("web"), Paper(), Counter()
+    application.registry.set_component(Counter, counter)
+    application.ledger = ledger = Ledger(application, paper, Policy.everything())
+    with application.turn():
+        application.registry.set_component(Guests, Guests(counter))
+        counter.value = 1
+    assert paper.kinds == [[("Guests", "state"), ("Counter", "state")]]
+    ledger.failed(DiskError())
+    ledger.recovered()
+    assert application.registry.get_component(Guests) is None
+    with application.turn():
+        application.registry.get_component(Counter)
+    assert paper.kinds == [[("Counter", "state")]]
+
+
 def test_a_record_that_is_not_taken_is_undone(run: Run) -> None:
     with run.application.turn():
         counter = run.counter()
@@ -357,7 +398,7 @@ def test_a_large_component_is_left_to_checkpoints_and_said_once(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "Counter] is too large" in caplog.text
     vars(run.counter()).pop("load")
-    run.ledger.checkpointed()
+    asyncio.run(run.ledger.look_around())
     with run.application.turn():
         run.counter().value = 1
     assert run.paper.kinds == [*written, [("Counter", "state")]], "it is small again"
@@ -373,6 +414,23 @@ def test_what_cannot_be_saved_is_said_once_and_tried_again(
     with run.application.turn():
         vars(run.counter()).pop("call")
     assert run.paper.kinds == [[("Counter", "state")]]
+
+
+def test_that_a_class_cannot_be_saved_is_not_said_for_each_component(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(120):
+        with run.application.turn():
+            visitor = run.application.registry.get_component(
+                Counter, name=f"{number}", default=Counter
+            )
+            vars(visitor)["call"] = lambda: None
+    said = [record.getMessage().partition("]")[2] for record in caplog.records]
+    assert [each.partition(" cannot")[0] for each in said] == [
+        "",
+        ", like 9 others of its class,",
+        ", like 99 others of its class,",
+    ]
 
 
 def test_what_was_got_outside_of_turns_is_looked_at_in_each(run: Run) -> None:
@@ -420,6 +478,84 @@ def test_what_changed_in_no_turn_is_found_named_and_followed(
     with run.application.turn():
         pass
     assert run.paper.appended == 3
+
+
+def test_the_look_at_all_leaves_the_loop_to_others_and_the_instant_to_nobody(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many components there are, nobody waits for more than a few milliseconds."""
+    monkeypatch.setattr(ledgers, "_SLICE", 0)
+    monkeypatch.setattr(ledgers, "_PAUSE", 0)
+    with run.application.turn():
+        for number in range(20):
+            run.application.registry.set_component(Shy, Shy(), name=str(number))
+    Shy.looks.clear()
+
+    async def scenario() -> None:
+        seen: list[int] = []
+
+        async def others() -> None:
+            while True:
+                seen.append(len(Shy.looks))
+                await asyncio.sleep(0)
+
+        task = asyncio.ensure_future(others())
+        await run.ledger.look_around()
+        task.cancel()
+        assert len(Shy.looks) == 20
+        assert len(set(seen)) >= 20
+        run.ledger.conclude()
+        assert len(Shy.looks) == 20
+
+    asyncio.run(scenario())
+
+
+def test_very_many_that_roam_are_looked_at_in_rotation(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledgers, "_SLICE", 0)
+    shy = [run.application.registry.get_component(Shy, name=f"{n}", default=Shy) for n in range(30)]
+    asyncio.run(run.ledger.look_around())
+    assert run.paper.appended == 30
+    Shy.looks.clear()
+    with run.application.turn():
+        run.counter()
+    run.ledger.conclude()
+    assert not Shy.looks
+    for each in shy:
+        each.value = 1
+    for _ in range(32):
+        run.ledger.survey()
+    assert run.paper.appended == 61
+
+
+def test_records_that_are_forgotten_are_learned_again_before_a_change(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not forgotten are those of what may be changed before it is got again."""
+    monkeypatch.setattr(watches, "_KEPT", 0)
+    with run.application.turn():
+        counter = run.counter()
+        run.application.registry.set_component(Guests, Guests(counter))
+    roaming = run.application.registry.get_component(Counter, name="roaming", default=Counter)
+    with run.application.turn():
+        pass
+    run.secure()
+    with run.application.turn():
+        guests = run.application.registry.get_component(Guests)
+        assert guests is not None
+        asyncio.run(run.ledger.look_around())
+        guests.names.append("Ada")
+        roaming.value = 1
+    with run.application.turn():
+        run.counter().value = 5
+    assert run.paper.kinds[2:] == [
+        [("Guests", "state"), ("Counter:roaming", "state")],
+        [("Counter", "state")],
+    ]
+    run.ledger.failed(DiskError())
+    assert (guests.names, roaming.value, counter.value) == ([], 0, 0)
+    assert run.application.registry.get_component(Guests) is guests
 
 
 def test_what_a_turn_is_doing_is_not_astray(run: Run, caplog: pytest.LogCaptureFixture) -> None:

@@ -126,7 +126,7 @@ def test_calls_are_called_again_with_their_time_and_chance(application: Applicat
     other, report = replayed(application)
     assert messages(other).entries == messages(application).entries
     assert len(messages(other).entries) == 3
-    assert report == Replayed(1, ())
+    assert (report.records, report.divergences) == (1, ())
 
 
 def test_only_the_outermost_is_taken_down(application: Application) -> None:
@@ -348,11 +348,8 @@ def record_of_call(application: Application) -> bytes:
     return paper(application).payloads[2]
 
 
-def test_a_call_of_nothing_or_of_no_mutation_is_an_error(application: Application) -> None:
+def test_a_call_of_no_mutation_is_an_error(application: Application) -> None:
     payload = record_of_call(application)
-    with pytest.raises(ReplayError, match="there is no registry") as raised:
-        replay(Application("web"), [(2, payload)], EVERYTHING)
-    assert raised.value.sequence == 2
     other = Application("web")
     other.registry.set_component(Messages, Messages())
     when, [(key, kind, (name, *rest))] = pickle.loads(payload)

@@ -45,7 +45,7 @@ def test_what_was_acknowledged_is_replayed_over_nothing(house: House) -> None:
     house.visits(3)
     found = house.begin()
     assert value(found.application) == 3
-    assert found.sentence == "starts without earlier state, and 3 changes that came after"
+    assert found.sentence == "starts from its blueprint, and 3 changes that came after"
 
 
 def test_the_state_that_holds_most_is_taken_and_what_came_after(house: House) -> None:
@@ -132,6 +132,33 @@ def test_a_newest_state_that_says_nothing_of_itself_stops_the_start(house: House
         house.begin()
 
 
+def test_an_edit_that_the_journal_overrides_is_told(house: House) -> None:
+    house.visits(2, stop=True)
+    binary = house.store.shutdown_path
+    text = house.folder / "web-shutdown.snap.xml"
+    saved = snapshot.read(binary)
+    snapshot.put(text, saved.passport, saved.content, table.by_name("xml"), house.signer)
+    binary.unlink()
+    assert house.found() == 2
+    house.visits(1)
+    assert not house.begin().warnings
+    head, passport, rest = text.read_text().partition("</passport>")
+    text.write_text(head + passport + rest.replace('value="2"', 'value="41"'))
+    found = house.begin()
+    assert value(found.application) == 3
+    assert len(found.warnings) == 1
+    assert f"to run the file as it is: -f {text}" in found.warnings[0]
+
+
+def test_a_checkpoint_that_was_written_while_all_went_on_is_no_edit(house: House) -> None:
+    house.visits(2, checkpoint=True)
+    house.visits(1)
+    later = house.generations[0].stat().st_mtime + 60
+    os.utime(house.generations[0], (later, later))
+    found = house.begin()
+    assert (value(found.application), found.warnings) == (3, ())
+
+
 def test_an_older_one_that_says_nothing_of_itself_is_passed_over_and_said(house: House) -> None:
     for _ in range(2):
         house.visits(2, stop=True)
@@ -201,6 +228,9 @@ def test_changes_after_the_named_state_are_left_aside(house: House) -> None:
     built = house.load(house.folder / "web-shutdown.snap")
     found = house.begin(built)
     assert (value(found.application), found.resumption.fresh) == (2, True)
+    (warning,) = found.warnings
+    assert "all after it, up to record 5, is left aside" in warning
+    assert "appstore recover web --sequence 5" in warning
 
 
 def test_a_blueprint_that_was_built_again_has_the_state_and_what_came_after(house: House) -> None:
@@ -233,7 +263,7 @@ def test_damage_in_the_middle_is_said_and_kept_where_nothing_prunes_it(house: Ho
     damage(damaged, last_record(damaged) + 50)
     found = house.begin()
     assert value(found.application) == 5, "later records have the whole state"
-    assert "the records 3 to 3 are lost" in found.warnings[0]
+    assert "the record 3 is lost" in found.warnings[0]
     kept = house.folder / "web.journal" / "damaged"
     assert str(kept) in found.warnings[1]
     assert (kept / damaged.name).read_bytes() == damaged.read_bytes()

@@ -9,11 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perdure.app.application import Application
+from perdure.app.collection import ServiceCollection
 from perdure.app.ledger import Ledger
 from perdure.app.mutations import CallError, mutation
-from perdure.app.replay import Replayed, ReplayError, read_turn, replay
+from perdure.app.replay import ReplayError, read_turn, replay
+from perdure.app.service import Service
+from perdure.app.turns import Turn, taking
 from perdure.app.watch import LARGEST
-from perdure.persist.references import ReferenceLostError
 from perdure.persist.restore import TrustError
 from perdure.persist.trust import Policy
 
@@ -90,7 +92,8 @@ def test_states_go_into_the_objects_that_are_there() -> None:
         node(application, "a").value = 5
     other = Application("web")
     there = node(other, "a")
-    assert replay(other, paper.payloads.items(), EVERYTHING) == Replayed(1, ())
+    replayed = replay(other, paper.payloads.items(), EVERYTHING)
+    assert (replayed.records, replayed.divergences) == (1, ())
     assert there.value == 5
     assert node(other, "a") is there
 
@@ -149,14 +152,79 @@ def test_a_component_with_two_keys_is_one_thing() -> None:
         assert (node(other, "a") is node(other, "b")) == (last == 2)
 
 
-def test_a_lost_reference_is_an_error() -> None:
+def test_what_cannot_be_had_is_told_and_all_else_is_done_again() -> None:
+    """As of a component that could never be saved: no record has it, and others refer to it."""
     application, paper = running()
     with application.turn():
-        node(application, "b")
+        for name in ("a", "c"):
+            holder = node(application, name)
+            holder.others = {1: node(application, f"b{name}"), 2: holder}
+            holder.value = 5
+            vars(holder.others[1])["call"] = lambda: None
+    other = Application("web")
+    report = replay(other, paper.payloads.items(), EVERYTHING)
+    assert node(other, "a").value == node(other, "c").value == 5
+    assert node(other, "a").others == {1: None, 2: node(other, "a")}
+    [told] = map(str, report.divergences)
+    assert "Node:a] refers to registry[" in told
+    assert "Node:ba], which could not be saved and is not there" in told
+    assert "None is in its place, and so in 1 others of their classes" in told
+    assert "transient" in told
+
+
+def test_what_can_be_saved_at_last_is_where_it_was_held() -> None:
+    application, paper = running()
+    registry = application.registry
     with application.turn():
-        node(application, "a").others[1] = node(application, "b")
-    with pytest.raises(ReferenceLostError, match=r"Node:b, which is not there"):
-        replay(Application("web"), [(2, paper.payloads[2])], EVERYTHING)
+        held = node(application, "a").others[1] = node(application, "b")
+        vars(held)["call"] = lambda: None
+    with application.turn():
+        registry.get_component(Shelf, default=Shelf).hold()  # So that states are done one by one.
+    with application.turn():
+        del vars(node(application, "b"))["call"]
+    other = Application("web")
+    replay(other, paper.payloads.items(), EVERYTHING)
+    assert node(other, "a").others[1] is node(other, "b")
+
+
+def test_a_service_that_is_not_there_is_told() -> None:
+    application, paper = running()
+    application.services = ServiceCollection([Service(name="clock")])
+    with application.turn():
+        node(application, "a").others[1] = application.services.get("clock")
+    other = Application("web")
+    [told] = map(str, replay(other, paper.payloads.items(), EVERYTHING).divergences)
+    assert "refers to the service /services/clock, which is not there" in told
+    assert node(other, "a").others == {1: None}
+
+
+def test_calls_with_what_cannot_be_had_are_told() -> None:
+    application, paper = running()
+    with application.turn():
+        shelf = application.registry.get_component(Shelf, default=Shelf)
+        held = node(application, "b")
+        vars(held)["call"] = lambda: None
+        shelf.hold(held, 5)
+    other = Application("web")
+    [told] = map(str, replay(other, paper.payloads.items(), EVERYTHING).divergences)
+    assert "a call of Shelf.hold refers to registry[" in told
+    assert getattr(other.registry.get_component(Shelf), "held", ()) == [None, 5]
+
+
+def test_calls_of_what_could_not_be_saved_are_left_out_and_told() -> None:
+    application, paper = running()
+    with application.turn():
+        shelf = application.registry.get_component(Shelf, default=Shelf)
+        vars(shelf)["call"] = lambda: None
+        shelf.hold(1)
+        shelf.hold(2)
+        node(application, "a").value = 5
+    other = Application("web")
+    [told] = map(str, replay(other, paper.payloads.items(), EVERYTHING).divergences)
+    assert "record 1: there is no registry[" in told
+    assert "to call Shelf.hold of" in told
+    assert "2 of its calls are left out" in told
+    assert node(other, "a").value == 5
 
 
 def test_the_policy_holds() -> None:
@@ -230,6 +298,36 @@ def test_whatever_turns_do_is_done_again(turns: list[Any], start: int) -> None:
         later = [each for each in paper.payloads.items() if each[0] > after]
         replay(other, later, EVERYTHING)
         assert contents(other) == contents(application)
+
+
+@given(st.lists(steps, max_size=4), steps, st.lists(steps, max_size=3))
+def test_what_a_turn_has_half_done_can_be_taken_back(
+    before: list[Any], half: list[Any], after: list[Any]
+) -> None:
+    """What is left is what records say: so a checkpoint that was taken then goes with them."""
+    application, paper = running()
+    ledger = application.ledger
+    assert ledger is not None
+
+    def take(turn: list[Any]) -> None:
+        for step, name, second in turn:
+            do(application, step, name, second)
+
+    for turn in before:
+        with application.turn():
+            take(turn)
+    going_on = Turn(ledger)
+    going_on.begin()
+    with taking(going_on):
+        take(half)
+    for turn in after:
+        with application.turn():
+            take(turn)
+    ledger.conclude()
+    ledger.take_back()
+    other = Application("web")
+    replay(other, paper.payloads.items(), EVERYTHING)
+    assert contents(other) == contents(application)
 
 
 calls = st.lists(

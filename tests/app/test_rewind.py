@@ -171,6 +171,9 @@ def test_what_came_of_a_strangers_blueprint_stays_unsigned(house: House) -> None
     # Without a blueprint nothing tells but the records themselves.
     own = back(house, 2, house.blueprint(house.signer))
     assert (value(own.application), own.own) == (2, False)
+    recover(house, 2, house.blueprint(None))
+    begun = house.begin(house.load(house.folder / "web.snap"))
+    assert (value(begun.application), begun.own) == (2, False)
     house.trusted = ()
     with pytest.raises(TrustError, match="Tally"):
         back(house, 2, house.load(house.folder / "web.snap"))

@@ -208,12 +208,26 @@ class SimulatedDisk(Disk):
                 device.play(step)
                 yield step, device
 
-    def cut(self, seed: int | None = None) -> "SimulatedDisk":
-        """What is found if the power goes now: with no seed only what is there for certain."""
+    def cut(self, seed: int | None = None, after: int | None = None) -> "SimulatedDisk":
+        """What is found if the power goes now: with no seed only what is there for certain.
+
+        It may also have gone `after` so many of the steps.
+        """
         device = self._device()
-        for step in self.steps:
+        for step in self.steps[:after]:
             device.play(step)
         return device.left(chooser(seed))
+
+    def inherited(self) -> "SimulatedDisk":
+        """What the next process has if this one is killed now: what was not synced still is not."""
+        with self._lock:
+            disk = SimulatedDisk(steps=list(self.steps))
+            disk._before, disk._numbers = self._before, self._numbers
+            disk._folders = {folder: dict(names) for folder, names in self._folders.items()}
+            disk._contents = {
+                number: bytearray(content) for number, content in self._contents.items()
+            }
+            return disk
 
     # The operations.
 
@@ -276,6 +290,9 @@ class SimulatedDisk(Disk):
     def read(self, path: Path, *, links: bool = False) -> bytes:
         with self._doing("read"):
             return bytes(self._contents[self._find(path)])
+
+    def read_owned(self, path: Path) -> tuple[bytes, int]:
+        return self.read(path), self.status(path).st_uid
 
     def read_part(self, path: Path, offset: int, length: int, *, links: bool = False) -> bytes:
         with self._doing("read"):

@@ -14,6 +14,8 @@ import pytest
 
 from perdure.persist.checkpoint import ChildError, in_child
 
+_OOM = Path("/proc/self/oom_score_adj")
+
 
 def test_it_sees_the_memory_of_the_instant() -> None:
     async def scenario() -> None:
@@ -84,6 +86,19 @@ def test_it_keeps_no_port_and_no_file_of_its_parent(tmp_path: Path) -> None:
             return repr(sorted(numbers & open_now)).encode()
 
         assert asyncio.run(in_child(work, deadline=20)).result == b"[]"
+
+
+def test_it_gives_way_to_its_parent() -> None:
+    def work() -> bytes:
+        return str(os.getpriority(os.PRIO_PROCESS, 0)).encode()
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert int(asyncio.run(in_child(work, deadline=20)).result) == min(19, before + 10)
+
+
+@pytest.mark.skipif(not _OOM.exists(), reason="the system does not say whom it ends first")
+def test_it_is_the_first_to_be_ended_when_memory_runs_out() -> None:
+    assert asyncio.run(in_child(_OOM.read_bytes, deadline=20)).result == b"1000\n"
 
 
 def test_nothing_that_is_to_run_at_exit_runs_in_it(tmp_path: Path) -> None:

@@ -111,3 +111,37 @@ def test_the_simulated_disk_reports_success_for_what_a_failed_sync_lost() -> Non
     disk.sync(handle)
     assert disk.read(ROOT / "file") == b"lost"
     assert {disk.cut(seed).read(ROOT / "file") for seed in range(20)} <= {b"", b"lost"}
+
+
+@pytest.mark.parametrize("place", ["real", "simulated"])
+def test_a_lock_is_held_by_one_handle_until_it_is_closed(place: str, tmp_path: Path) -> None:
+    disk, folder = (DISK, tmp_path) if place == "real" else (SimulatedDisk(), ROOT)
+    handle = disk.lock(folder / "lock")
+    disk.write(handle, b"7\n", 0)
+    with pytest.raises(BlockingIOError):
+        disk.lock(folder / "lock")
+    assert disk.read_start(folder / "lock", 32) == b"7\n"
+    disk.close(handle)
+    disk.close(disk.lock(folder / "lock"))
+
+
+@pytest.mark.parametrize("place", ["real", "simulated"])
+def test_two_names_of_one_file_are_told_from_two_files(place: str, tmp_path: Path) -> None:
+    disk, folder = (DISK, tmp_path) if place == "real" else (SimulatedDisk(), ROOT)
+    for name in ("a", "b"):
+        disk.close(disk.create(folder / name))
+    disk.link(folder / "a", folder / "c")
+    assert disk.is_same(folder / "a", folder / "c")
+    assert not disk.is_same(folder / "a", folder / "b")
+    assert [disk.exists(folder / name) for name in ("a", "d")] == [True, False]
+    assert disk.exists(folder)
+    assert disk.status(folder / "a").st_uid == os.geteuid()
+
+
+def test_a_link_is_followed_where_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    assert DISK.read(tmp_path / "link", links=True) == b"content"
+    assert DISK.read_part(tmp_path / "link", 3, 2, links=True) == b"te"
+    with pytest.raises(OSError, match="symbolic links"):
+        DISK.read_part(tmp_path / "link", 3, 2)

@@ -1,5 +1,6 @@
 """What lies in a journal's folder is told as it is, and nothing of it is believed."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,16 @@ def test_whose_a_segment_is_the_tags_tell(tmp_path: Path, key: bytes, writer: st
     assert inventory.inventory(tmp_path, "web", KEY)[0].writer == writer
 
 
+def test_what_lies_in_another_users_file_is_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, 1)
+    write(tmp_path, 10, b"")
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    expected = ["other", "nobody"] if os.getuid() else ["own", "nobody"]
+    assert [each.writer for each in inventory.inventory(tmp_path, "web", KEY)] == expected
+
+
 def test_one_strange_frame_makes_the_segment_strange(tmp_path: Path) -> None:
     path = write(tmp_path, 1)
     forged = encode(tagger(b"x" * 32, "web", 1), 4, [b"forged"], 3)
@@ -72,8 +83,8 @@ def test_histories_begin_where_a_segment_says_so(tmp_path: Path) -> None:
     for first, fresh in ((1, False), (10, True), (20, False), (30, True)):
         write(tmp_path, first, fresh=fresh)
     assert inventory.begins_of_histories(tmp_path) == [10, 30]
-    fresh = [each.first for each in inventory.inventory(tmp_path, "web", KEY) if each.is_fresh]
-    assert fresh == [10, 30]
+    found = inventory.inventory(tmp_path, "web", KEY)
+    assert [each.first for each in found if each.is_fresh] == [10, 30]
 
 
 def test_given_up_numbers_are_no_records(tmp_path: Path) -> None:

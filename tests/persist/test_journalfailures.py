@@ -2,11 +2,14 @@
 
 import contextlib
 import errno
+import hashlib
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from perdure.persist import frames, segment
 from perdure.persist import journal as journal_module
 from perdure.persist.files import CreateError, WriteError
 from perdure.persist.journal import ClosedJournalError, FullJournalError, Journal
@@ -47,6 +50,28 @@ def test_after_a_failure_what_waited_is_written_when_the_disk_is_well(
     found, reader = read(disk)
     assert found == {number: payload(number) for number in range(1, 4)}
     assert reader.report.damage == ()
+
+
+def test_no_memory_for_a_frame_is_a_failure_like_others(
+    monkeypatch: pytest.MonkeyPatch, impatient: None
+) -> None:
+    disk, told = SimulatedDisk(), Told()
+    lacking = [MemoryError(), MemoryError()]
+    encode = frames.encode
+
+    def frame(
+        tags: hashlib.blake2b, first: int, records: Sequence[bytes], synced: int
+    ) -> list[bytes]:
+        if lacking:
+            raise lacking.pop()
+        return encode(tags, first, records, synced)
+
+    monkeypatch.setattr(segment, "encode", frame)
+    with ending(begin(told, disk)) as journal:
+        journal.append(payload(1))
+        told.wait(failures=2, secured=1, recoveries=1)
+        journal.append(payload(2))
+    assert read(disk)[0] == {number: payload(number) for number in (1, 2)}
 
 
 @pytest.mark.parametrize("kind", ["write", "sync", "create", "rename", "sync_folder", "allocate"])

@@ -1,5 +1,6 @@
 """A journal that something has happened to: what is read of it, and what is said about the rest."""
 
+import os
 import random
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from perdure.persist.disk import DISK
 from perdure.persist.frames import (
+    GREATEST_NUMBER,
     MAGIC,
     MARK,
     Frame,
@@ -242,8 +244,37 @@ def test_what_cannot_be_opened_is_an_error_that_names_it(tmp_path: Path) -> None
 
 
 def test_other_files_in_the_folder_are_nobodys_business() -> None:
-    disk = holding({**WHOLE, "notes.txt": b"", "1.log": b"", "begin.tmp": b"half"})
+    others = (
+        "notes.txt",
+        "1.log",
+        "begin.tmp",
+        f"{GREATEST_NUMBER + 1:020d}.log",
+        "9" * 20 + ".log",
+    )
+    disk = holding({**WHOLE, **dict.fromkeys(others, b"")})
     assert read(disk)[0] == EVERYTHING
+
+
+class Another(SimulatedDisk):
+    """A disk on which all files are those of the user with the next number."""
+
+    def status(self, path: Path) -> os.stat_result:
+        found = super().status(path)
+        return os.stat_result((*found[:4], os.geteuid() + 1, *found[5:10]))
+
+
+def test_records_in_a_file_of_another_user_are_not_believed_though_they_have_our_tag() -> None:
+    disk = Another()
+    disk.make_folder(FOLDER)
+    for name, content in WHOLE.items():
+        handle = disk.create(FOLDER / name)
+        disk.write(handle, content, 0)
+        disk.close(handle)
+    reader = JournalReader(FOLDER, "web", KEY, disk)
+    with pytest.raises(JournalError, match=f"user {os.geteuid() + 1}, and .*--uid"):
+        list(reader.records())
+    believing_nothing = JournalReader(FOLDER, "web", None, disk)
+    assert dict(believing_nothing.records()) == EVERYTHING
 
 
 def test_what_was_read_last_is_carried_into_the_next_run() -> None:

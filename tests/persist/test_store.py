@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from perdure.persist import snapshot
 from perdure.persist.capture import CaptureError
+from perdure.persist.disk import Disk
 from perdure.persist.files import WriteError, temporary_name
 from perdure.persist.lock import LockedError, StoreError
 from perdure.persist.store import FolderStore
@@ -102,6 +103,55 @@ def test_foreign_files_among_the_generations_are_left_alone(folder: Path, signer
     assert len(kept.generations()) == 1
     assert foreign.exists()
     assert other.exists()
+
+
+def checkpoint(kept: FolderStore, sequence: int, signer: Signer) -> Path:
+    return kept.admit(kept.draft(sequence, sequence=sequence, signer=signer))
+
+
+def test_the_state_of_the_last_stop_is_not_kept_longer_than_others(
+    folder: Path, signer: Signer
+) -> None:
+    """Or its records would be kept as long as a run goes on."""
+    kept = FolderStore(folder, "web", keep=2)
+    kept.journal_folder.mkdir()
+    for number in range(1, 7):
+        (kept.journal_folder / f"{number:020d}.log").touch()
+    kept.save(1, sequence=1, signer=signer)
+    for number, oldest in ((2, 1), (3, 1), (4, 2), (5, 3)):
+        checkpoint(kept, number, signer)
+        kept.prune()
+        assert kept.shutdown_path.exists()
+        segments = sorted(int(path.stem) for path in kept.journal_folder.iterdir())
+        assert segments == list(range(oldest + 1, 7))
+    kept.save(6, sequence=6, signer=signer)
+    assert [content(path) for path in kept.generations()] == [5, 4]
+
+
+def test_what_cannot_be_read_now_keeps_its_records(folder: Path, signer: Signer) -> None:
+    class Failing(Disk):
+        broken: Path | None = None
+
+        def read_part(self, path: Path, offset: int, length: int, *, links: bool = False) -> bytes:
+            if path == self.broken:
+                raise OSError(errno.EIO, "")
+            return super().read_part(path, offset, length, links=links)
+
+    disk = Failing()
+    kept = FolderStore(folder, "web", keep=1, disk=disk)
+    kept.journal_folder.mkdir()
+    for number in (1, 2, 3, 4):
+        (kept.journal_folder / f"{number:020d}.log").touch()
+    disk.broken = checkpoint(kept, 1, signer)
+    for number in (2, 3):
+        checkpoint(kept, number, signer)
+    disk.broken = kept.generations()[-1]
+    kept.prune()
+    assert len(list(kept.journal_folder.iterdir())) == 4
+    disk.broken = None
+    kept.prune()
+    assert [content(path) for path in kept.generations()] == [3, 2]
+    assert len(list(kept.journal_folder.iterdir())) == 2
 
 
 # The lock.

@@ -116,6 +116,19 @@ def test_an_old_export_that_is_edited_is_told_and_never_taken(folder: Path, sign
     assert content(newest_of(kept)) == 4
 
 
+def test_a_checkpoint_of_the_second_of_a_stop_makes_no_edit_of_what_that_has_saved(
+    folder: Path, signer: Signer
+) -> None:
+    kept = FolderStore(folder, "web")
+    written_at(folder / "web-shutdown.snap", "10:00:00", 1, signer)
+    checkpoint = kept.admit(kept.draft(2, sequence=1, signer=signer))
+    found = snapshot.read(checkpoint)
+    passport = attrs.evolve(found.passport, written="2026-11-21T10:00:00Z")
+    snapshot.put(checkpoint, passport, found.content, table.by_name("pickle"), signer)
+    assert newest_of(kept) == checkpoint
+    assert kept.passed_over(checkpoint) == []
+
+
 def test_an_old_export_is_not_taken_for_the_state_after_a_save_was_killed(
     folder: Path, signer: Signer
 ) -> None:

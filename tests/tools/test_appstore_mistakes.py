@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from perdure.tools.subject import AccessError, Subject
+from perdure.tools.subject import AccessError, Subject, identity_of
 
-from .conftest import COMMANDS, Workshop
+from .conftest import COMMANDS, SAMPLE, Workshop
 from .test_appstore import contents, killed, store, times, web
+from .test_crash import open_folder
 
-__all__ = ["killed", "web"]
+__all__ = ["killed", "open_folder", "web"]
 
 
 def fail(workshop: Workshop, status: int, *arguments: str | Path) -> str:
@@ -124,14 +125,14 @@ def test_a_damaged_record_is_told_and_the_others_are_shown(web: Workshop) -> Non
     spoil(path, middle(path))
     result = web.run("appstore", "verify", "web")
     assert result.status == os.EX_DATAERR
-    assert "the records 7 to 7 are lost; a start has to do without" in result.err
+    assert "the record 7 is lost; a start has to do without" in result.err
     result = web.run("appstore", "log", "web")
     assert result.status == os.EX_DATAERR
-    assert "the records 7 to 7 are lost" in result.err
+    assert "the record 7 is lost" in result.err
     assert ".value: 6 -> 8" in result.out
     result = web.run("appstore", "recover", "web", "--sequence", "8")
     assert result.status == 0
-    assert "the records 7 to 7 are lost" in result.err
+    assert "the record 7 is lost" in result.err
     assert "visitor 9" in web.start("-f", "web.snap").get("counter.rpy")
 
 
@@ -230,12 +231,36 @@ def test_a_strangers_state_is_recovered_by_the_rules_of_a_run(
         assert "not signed" in web.run("appconvert", "--check", "four.snap").out
 
 
+def test_another_users_state_is_not_changed(web: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with pytest.raises(AccessError, match="and this is user 4711; run as that user"):
+        identity_of(Subject("web", web.folder, None).store())
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_users_state_is_not_changed(web: Workshop) -> None:
-    for path in [web.folder, *web.folder.rglob("web.*"), *web.folder.glob("web.*/*")]:
-        os.chown(path, 65534, 65534)
-    for arguments in (("recover", "web", "--sequence", "6"), ("prune", "web", "--keep", "1")):
-        assert "run as that user" in fail(web, os.EX_NOPERM, *arguments)
+def test_root_changes_it_as_the_user_that_the_server_became(open_folder: Path) -> None:
+    environment = {**os.environ, "PERDURE_HOME": str(open_folder / "home")}
+    workshop = Workshop(open_folder, environment)
+    site = shutil.copytree(SAMPLE, open_folder / "site")
+    state = open_folder / "state"
+    state.mkdir()
+    os.chown(state, 65534, 65534)
+    workshop.mkapp("--uid", "nobody", "web", "--path", site, "--port", "0", "--gid", "65534")
+    server = workshop.start("-f", "web.snap", "--statedir", state)
+    try:
+        for _ in range(4):
+            server.get("counter.rpy")
+    finally:
+        server.stop(signal.SIGKILL)
+    said = store(workshop, "recover", "web.snap", "--statedir", state, "--sequence", "3")
+    assert "not signed" not in said
+    assert (state / "web-shutdown.snap").stat().st_uid == 65534
+    store(workshop, "prune", "web.snap", "--statedir", state, "--keep", "1")
+    server = workshop.start("-f", "web.snap", "--statedir", state)
+    try:
+        assert "visitor 4" in server.get("counter.rpy")
+    finally:
+        server.stop(signal.SIGKILL)
 
 
 def test_what_may_not_be_read_is_told(web: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

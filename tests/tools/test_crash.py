@@ -42,9 +42,7 @@ def test_the_terminal_says_what_a_daemon_has_recovered(workshop: Workshop, site:
     done = workshop.run("rundaemon", "-f", "web.snap")
     try:
         said = done.err.splitlines()
-        assert said == [
-            "rundaemon: web starts without earlier state, and 3 changes that came after"
-        ]
+        assert said == ["rundaemon: web starts from its blueprint, and 3 changes that came after"]
         assert "web runs as process" in done.out
     finally:
         os.kill(int((workshop.folder / "web.pid").read_text()), signal.SIGTERM)
@@ -90,3 +88,38 @@ def test_a_server_that_became_another_user_takes_checkpoints_as_that_user(
     server.stop(signal.SIGKILL)
     server = workshop.start("-f", "web.snap", "--statedir", state)
     assert "visitor 3" in server.get("counter.rpy")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a root of its own")
+def test_a_server_in_a_root_of_its_own_takes_checkpoints(workshop: Workshop, site: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="perdure-test-") as name:
+        root = Path(name)
+        root.chmod(0o755)
+        inside = root / str(site).lstrip("/")
+        shutil.copytree(site, inside)
+        (root / "state").mkdir()
+        workshop.mkapp("web", "--path", site, "--port", "0")
+        options = ("-f", "web.snap", "--chroot", root, "--statedir", root / "state")
+        server = workshop.start(*options)
+        assert "visitor 1" in server.get("counter.rpy")
+        server.process.send_signal(signal.SIGUSR1)
+        assert "web.generations/000001.snap" in heard(server, "checkpoint ")
+        assert "visitor 2" in server.get("counter.rpy")
+        server.stop(signal.SIGKILL)
+        server = workshop.start(*options)
+        assert "1 change that came after" in server.said
+        assert "visitor 3" in server.get("counter.rpy")
+        assert server.stop().status == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP])
+def test_a_signal_that_comes_too_early_does_not_end_the_start(
+    workshop: Workshop, number: signal.Signals
+) -> None:
+    (workshop.folder / "early.py").write_text(
+        "import os\n"
+        "from perdure.app.application import Application\n"
+        f"os.kill(os.getpid(), {number:d})\n"
+        "application = Application('early')\n"
+    )
+    assert workshop.start("-y", "early.py").stop().status == 0

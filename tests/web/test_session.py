@@ -465,8 +465,9 @@ def test_the_cookie_leaves_when_the_session_is_durable(written: Served) -> None:
         renewed = given(held(written, client, 3, ask("login", cookie)))
         assert client.ask(ask("look", renewed)).body == b"3 in it"
         assert held(written, client, 4, ask("logout", renewed)).body == b"bye"
-    kinds = [sorted(kind for _, kind in record) for record in written.journal.kinds]
-    assert kinds == [["state"], ["state"], ["gone", "state"], ["gone"]]
+    begun, used, moved, ended = [[kind for _, kind in each] for each in written.journal.kinds]
+    assert (begun, used, ended) == (["state"], ["state"], ["gone"])
+    assert moved[-2:] == ["gone", "state"], "it has moved, and is what it was"
 
 
 def test_visits_that_change_nothing_write_hardly_anything(written: Served) -> None:
@@ -546,6 +547,24 @@ def test_while_nothing_can_be_written_no_session_begins_and_none_is_lost(written
         assert not kept(written)
         assert not len(written.server.sessions)
         written.secure()
+
+
+def test_while_nothing_can_be_written_nobody_is_told_of_ends(
+    written: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was called would be undone, and called again, for as long as the disk is full."""
+    clock = set_clock(written)
+    with written.connect() as client:
+        held(written, client, 1, ask("holds"))
+    fail(written)
+    clock.now += 1000
+    for _ in range(3):
+        tick(written)
+    assert "Stock.fail" not in caplog.text
+    recover(written)
+    tick(written)
+    assert caplog.text.count("at the end of a session, failed") == 1
+    written.secure()
 
 
 def test_an_end_that_is_undone_comes_again(written: Served) -> None:

@@ -1,0 +1,44 @@
+"""What is known of components, and what was found to have become of them."""
+
+from typing import Any
+
+import attrs
+
+from ..persist.components import Record
+
+Entry = tuple[str, str, Any]
+"""Key, kind and content: ("state", (made, state)), ("gone", None), ("command", see `ledger`).
+
+In what is found by one look, "gone" is also what another component has replaced. States before that
+mean the one that goes, those after it the one that is there now.
+"""
+
+
+@attrs.define
+class Known:
+    """A component as it was when it was last looked at. `record` is None if it could not be taken.
+
+    It is not `looked_at` again if it has mutations or is too large.
+    """
+
+    component: object
+    record: Record | None
+    looked_at: bool = True
+
+
+Before = dict[str, Known | None]
+"""What components were, by their keys; None is nothing."""
+
+
+@attrs.define
+class Changes:
+    """What was found by a look: the `entries` of a record, what they replace, and whom it `saw`."""
+
+    entries: list[Entry] = attrs.field(factory=list[Entry])
+    before: Before = attrs.field(factory=Before)
+    saw: list[str] = attrs.field(factory=list[str])
+
+    def add(self, later: "Changes") -> None:
+        """What was found by the next look."""
+        self.entries += later.entries
+        self.before = {**later.before, **self.before}
