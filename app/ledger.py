@@ -29,8 +29,9 @@ from ..persist.components import TooLargeError
 from ..persist.errors import PerdureError
 from ..persist.trust import Policy
 from . import turns
-from .changes import Before, Changes, Entry
+from .changes import Before, Changes
 from .mutations import CallError, Command
+from .news import News
 from .pending import Journal, Pending, Tell, Waiters
 from .turns import Turn, UnsafeError
 from .watch import Watch
@@ -80,12 +81,13 @@ class Ledger:
     _last: int = attrs.field(init=False)
     _secured: int = attrs.field(init=False)
     _failure: PerdureError | None = attrs.field(default=None, init=False)
-    _told: tuple[str, ...] = attrs.field(default=(), init=False)
+    _news: News = attrs.field(init=False)
     # Calls of mutations since the last record, and what came before each.
     _uncommitted: Changes = attrs.field(factory=Changes, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._watch = Watch(self.application, self.policy)
+        self._news = News(self.folders, self._watch.references.checked)
         self.keys = self._watch.references.keys
         self.roaming = self._watch.roaming
         self._last = self._secured = self.journal.appended
@@ -315,6 +317,7 @@ class Ledger:
         """
         if self._failure is None or self._uncommitted.entries:
             self._commit(())
+        self._news.is_checkpointed()
 
     def is_torn(self) -> bool:
         """Whether a turn that goes on has changed something that is in no record yet."""
@@ -348,7 +351,7 @@ class Ledger:
         if self._failure is not None and not is_firm:
             self._watch.undo(changes.before)
             raise UnsafeError(str(self._failure))
-        payload = pickle.dumps((time.time(), [*self._news_of_folders(), *changes.entries]), 5)
+        payload = pickle.dumps((time.time(), [*self._news.entries(), *changes.entries]), 5)
         try:
             sequence = self.journal.append(payload)
         except PerdureError as error:
@@ -364,15 +367,8 @@ class Ledger:
             raise UnsafeError(str(self._failure))
         return sequence
 
-    def _news_of_folders(self) -> list[Entry]:
-        folders = tuple(self.folders())
-        if folders == self._told:
-            return []
-        self._told = folders
-        return [("", "folders", folders)]
-
     def _give_up(self) -> None:
-        self._told = ()
+        self._news.is_lost()
         secured = self.journal.withdraw().start - 1
         self._advance(secured)
         before: Before = {}

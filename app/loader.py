@@ -147,6 +147,7 @@ class Loader:
                 f"an application called {application.name!r}",
                 f"{found.passport.application!r}, as its head says",
             )
+        application.registry.follow_moves()
         # Those of the passport: in text the signature covers them, and not what is a value.
         application.paths = folders
         return Loaded(application, own, path, found.passport, found.digest, found.syntax)

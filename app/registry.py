@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast, overload
 import attrs
 
 from ..persist.errors import PerdureError
+from ..persist.moves import present_class
 from .alarms import Alarms
 from .naming import check_callable, class_name
 from .turns import touch
@@ -107,6 +108,19 @@ class Registry:
         for target, factories in other._adapters.items():
             self._adapters[target] = {**factories, **self._adapters.get(target, {})}
 
+    def follow_moves(self) -> None:
+        """Know the components by the present names of their classes, where these have moved.
+
+        One that is there under the present name already is not replaced.
+        """
+        for key in tuple(self._components):
+            present = present_key(key)
+            if present != key and present not in self._components:
+                self._components = {
+                    present if each == key else each: component
+                    for each, component in self._components.items()
+                }
+
     def replace(self, key: str, component: object | None) -> None:
         """Put `component` in place of the one there is at `key`, as `items` gives it.
 
@@ -168,6 +182,12 @@ class Registry:
                     raise ComponentError(key, f"the adapter from {source} made None")
                 return self._components.setdefault(key, adapted)
         return None
+
+
+def present_key(key: str) -> str:
+    """The key by which the component is known that was known by `key`."""
+    dotted, colon, name = key.partition(":")
+    return f"{present_class(dotted)}{colon}{name}"
 
 
 def _key(dotted: str, name: str | None) -> str:

@@ -3,7 +3,7 @@
 import io
 import os
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
@@ -13,10 +13,13 @@ from ..persist import modules, opcodes
 from ..persist.collector import collector_off
 from ..persist.components import Record, put_back_all, read
 from ..persist.errors import PerdureError
+from ..persist.migration import Migration
 from ..persist.references import ReferenceLostError
+from ..persist.shapes import Shape, parsed
 from ..persist.trust import Policy
 from .mutations import Conditions, body_of, under
 from .references import ApplicationReferences
+from .registry import present_key
 
 if TYPE_CHECKING:
     from .application import Application
@@ -158,6 +161,15 @@ class _References(ApplicationReferences):
         # By their classes: what is wrong with one session's is wrong with all of them.
         self.losses: dict[tuple[str, str], Loss] = {}
 
+    def named(self, key: str) -> object | None:
+        """As above; a component may be known by another key since."""
+        present = present_key(key)
+        return (
+            super().named(key)
+            if present == key
+            else self.objects.get(present) or super().named(present)
+        )
+
     def give_up(self, key: str, holder: str) -> bool:
         self.note(key, f"registry[{holder}]")
         return True
@@ -176,6 +188,9 @@ class _Replay:
         self._components = application.registry.components
         self._references = _References(application)
         self._policy = policy
+        self._keys: dict[str, str] = {}
+        self._shapes: Mapping[str, Shape] = {}
+        self._migration = Migration.of(self._shapes, policy)
         # Of each component the last state only, as long as nothing is called that could see it.
         self._states: dict[str, tuple[bytes, bytes]] = {}
         self._divergences: list[Divergence] = []
@@ -186,12 +201,15 @@ class _Replay:
         for sequence, payload in records:
             turn = read_turn(sequence, payload)
             count, since = count + 1, since or turn.time
-            for key, kind, content in turn.entries:
+            for former, kind, content in turn.entries:
+                key = self._key(former)
                 if kind == "command":
                     self._apply()
                     self._call(sequence, key, *content)
                 elif kind == "folders":
                     self._find_modules_in(content)
+                elif kind == "shapes":
+                    self._take_shapes(sequence, dict(content))
                 elif kind == "gone":
                     # States before this one mean the component that goes, those after it do not.
                     self._apply()
@@ -208,6 +226,26 @@ class _Replay:
             modules.add_folders(folders)
             self._application.paths = modules.merged(self._application.paths, folders)
 
+    def _key(self, former: str) -> str:
+        found = self._keys.get(former)
+        if found is None:
+            found = self._keys[former] = present_key(former)
+        return found
+
+    def _take_shapes(self, sequence: int, texts: Mapping[str, str]) -> None:
+        """From here on the classes are as `texts` say, until the records have them otherwise."""
+        try:
+            shapes = {**self._shapes, **parsed(texts)}
+        except ValueError as error:
+            raise ReplayError(sequence, f"it is damaged: {error}") from error
+        if shapes != self._shapes:
+            # States before this were recorded of the classes as they were till now.
+            self._apply()
+            self._shapes = shapes
+            self._migration = Migration.of(shapes, self._policy)
+            # What that has imported may have declared where classes are now.
+            self._keys.clear()
+
     def _apply(self) -> None:
         states, self._states = self._states, {}
         if not states:
@@ -215,7 +253,8 @@ class _Replay:
         with collector_off():
             for key in states:
                 self._learn(key)
-            records = {key: Record(*state) for key, state in states.items()}
+            migrated = self._migration.record
+            records = {key: Record(*migrated(*state)) for key, state in states.items()}
             self._components.update(put_back_all(records, self._references, self._policy))
 
     def _let_go(self, key: str) -> None:
@@ -268,6 +307,7 @@ class _Replay:
             self._divergences.append(Divergence(sequence, key, name, then, now))
 
     def _read(self, stream: bytes, holder: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        stream = self._migration.stream(stream)
         while True:
             try:
                 found = read(stream, self._references, self._policy)
@@ -291,9 +331,15 @@ def _is_entry(key: object, kind: object, content: object) -> bool:
     shape = tuple(map(type, cast("tuple[object, ...]", content)))
     if kind == "folders":
         return set(shape) <= {str}
+    if kind == "shapes":
+        return all(_is_pair(pair) for pair in cast("tuple[object, ...]", content))
     if kind == "state":
         return shape == (bytes, bytes)
     return kind == "command" and shape in _CALLS
+
+
+def _is_pair(pair: object) -> bool:
+    return type(pair) is tuple and tuple(map(type, cast("tuple[object, ...]", pair))) == (str, str)
 
 
 _NONE = type(None)

@@ -76,6 +76,8 @@ class RecordView:
             yield f"- {place}"
         elif kind == "folders":
             yield f"  modules are looked for in {', '.join(map(small, content[:_MOST_ARGUMENTS]))}"
+        elif kind == "shapes":
+            return  # For a recovery; what they are of follows.
         elif kind == "command":
             yield f"! {place}: {self._call(*content)}"
         elif sum(map(len, content)) > _LARGEST:

@@ -8,8 +8,6 @@ from typing import Any, Final, cast
 import attrs
 
 from . import leftovers
-from .expectation import UNKNOWN, Expectations, MismatchError, Rule
-from .fieldtypes import resolved
 from .graph import Global, Node
 from .place import Field, show
 from .reduction import Fields, class_of, fields_of
@@ -19,6 +17,7 @@ from .schemaerrors import FieldError, MissingStepError, NewerSchemaError, Retype
 from .shapes import Shape, declared, field_types, lineage, name_of
 
 _MOST_PROBLEMS: Final = 100
+_Rule = Callable[[Any, Any], Any]
 Spell = Callable[[Node], str]
 """The place of a node, for a message."""
 
@@ -33,7 +32,7 @@ class _Step:
 @attrs.frozen
 class _Check:
     field: str
-    rule: Rule
+    rule: _Rule
     annotation: Any
 
 
@@ -124,6 +123,10 @@ class ClassPlan:
         if self.is_lost:
             for name in self.gone & fields.keys():
                 raise FieldError.unkept(self.name, name, spell(node))
+        if not self.checks:
+            return
+        from .expectation import MismatchError
+
         for check in self.checks:
             if check.field in fields and len(problems) < _MOST_PROBLEMS:
                 try:
@@ -188,25 +191,31 @@ def _steps(kind: type[Any], recorded: Mapping[type[Any], int]) -> Iterator[_Step
 def _checks(
     kind: type[Any], former: Mapping[str, str], fields: Mapping[str, str]
 ) -> Iterator[_Check]:
+    retyped = [
+        name for name, text in fields.items() if name in former and text and former[name] != text
+    ]
+    if not retyped:
+        return
+    # Imported here: what it needs takes long to import, and types do not often change.
+    from .expectation import UNKNOWN, Expectations
+    from .fieldtypes import resolved
+
+    def look_up(named: Global) -> Any:
+        try:
+            return find_named(named.module, named.name)
+        except RestoreError:
+            return UNKNOWN
+
+    expectations = Expectations(look_up)
     reopened: frozenset[str] = getattr(getattr(kind, "__persistent__", None), "reopen", frozenset())
-    for name, text in fields.items():
-        if name not in former or not text or former[name] == text or name in reopened:
+    for name in retyped:
+        if name in reopened:
             continue
         try:
             annotation = resolved(kind, name, declared(kind)[name].type)
         except Exception:  # noqa: BLE001, S112 - it is looked up in users' code
             continue
-        yield _Check(name, _EXPECTATIONS.rule(annotation), annotation)
-
-
-def _look_up(named: Global) -> Any:
-    try:
-        return find_named(named.module, named.name)
-    except RestoreError:
-        return UNKNOWN
-
-
-_EXPECTATIONS: Final = Expectations(_look_up)
+        yield _Check(name, expectations.rule(annotation), annotation)
 
 
 def _default(field: Any) -> Callable[[], Any] | None:

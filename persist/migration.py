@@ -21,7 +21,7 @@ from .collector import collector_off
 from .graph import Global, Graph, Instance, Names, Node
 from .opcodes import StreamError
 from .place import ROOT
-from .restore import RestoreError, find_named
+from .restore import RestoreError, find_named, judged
 from .shapes import Shape, is_applications
 from .trust import Policy, is_pythons_own
 
@@ -43,12 +43,15 @@ _LEAVES: Final[dict[_Place, type[Any]]] = {
 class Migration:
     """What there is to be done to streams of which the shapes of classes were recorded.
 
+    Of a stream under any `policy` but everything all names are looked at before anything is done.
+
     `renamed` are the names that are others now; `plans` what is done to the states of the
     instances of classes, by the names of these in the stream.
     """
 
     renamed: Mapping[_Place, _Place]
     plans: Mapping[_Place, ClassPlan]
+    policy: Policy
 
     @classmethod
     def of(cls, shapes: Mapping[str, Shape], policy: Policy) -> Self:
@@ -72,7 +75,7 @@ class Migration:
                 plan = planned(kind, shape, found.versions(shape, shapes))
                 if plan is not None:
                     plans[place] = plan
-        return cls(renamed, plans)
+        return cls(renamed, plans, policy)
 
     @property
     def is_needed(self) -> bool:
@@ -82,7 +85,7 @@ class Migration:
     def stream(self, stream: bytes) -> bytes:
         """`stream` as it would have been captured from the classes of now.
 
-        It is one whose trust was looked at. Raises `SchemaError`; nothing was then built.
+        Raises `SchemaError` and `TrustError`; nothing was then built.
         """
         if self.is_needed:
             with collector_off():
@@ -214,9 +217,11 @@ class _Reading:
 
     def __init__(self, migration: Migration) -> None:
         self._names = _MigratedNames(migration)
+        self._policy = migration.policy
 
     def read(self, stream: bytes) -> Any:
         try:
+            judged(stream, self._policy)
             return graphstream.read(stream, trusted=True, names=self._names).root
         except StreamError as error:
             raise RestoreError(

@@ -8,6 +8,7 @@ declaration of it; they are parsed, and imported only by whoever uses what is fo
 
 import ast
 import functools
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
@@ -19,6 +20,7 @@ from .modules import searched_folders
 from .schema import MOVED
 
 GROUP: Final = "perdure.moved"
+_FARTHEST: Final = 20
 _MOST_FILES: Final = 5_000
 _LARGEST: Final = 1 << 22
 
@@ -30,8 +32,41 @@ def present_name(module: str, name: str) -> tuple[str, str] | None:
     """
     found = _declared(module, name)
     if found is None:
-        found = _by_prefix(module, name, {**installed(), **MOVED.modules})
+        found = _by_prefix(module, name, _modules())
     return found or _searched(module, name)
+
+
+def present_class(dotted: str) -> str:
+    """The present dotted name of a class that was called `dotted`; the same if that is not known.
+
+    Asked is only what has been declared so far: nothing is imported, and no source searched.
+    """
+    name = dotted
+    for _ in range(_FARTHEST):
+        if _is_there(name):
+            return name
+        found = MOVED.classes.get(name)
+        if found is not None:
+            name = found.replace(":", ".")
+            continue
+        prefix = _prefix_of(name, moved := _modules())
+        if prefix is None:
+            return name
+        name = moved[prefix] + name[len(prefix) :]
+    return dotted
+
+
+def _is_there(dotted: str) -> bool:
+    module, steps = dotted, list[str]()
+    while module not in sys.modules:
+        module, _, step = module.rpartition(".")
+        if not module:
+            return False
+        steps.insert(0, step)
+    item: object = sys.modules[module]
+    for step in steps:
+        item = getattr(item, step, None)
+    return item is not None
 
 
 def _declared(module: str, name: str) -> tuple[str, str] | None:
@@ -43,12 +78,19 @@ def _declared(module: str, name: str) -> tuple[str, str] | None:
 
 
 def _by_prefix(module: str, name: str, moved: Mapping[str, str]) -> tuple[str, str] | None:
-    prefix = module
-    while prefix:
-        if prefix in moved:
-            return moved[prefix] + module[len(prefix) :], name
-        prefix = prefix.rpartition(".")[0]
-    return None
+    prefix = _prefix_of(module, moved)
+    return None if prefix is None else (moved[prefix] + module[len(prefix) :], name)
+
+
+def _prefix_of(dotted: str, moved: Mapping[str, str]) -> str | None:
+    """The longest beginning of `dotted` that was `moved`."""
+    while dotted and dotted not in moved:
+        dotted = dotted.rpartition(".")[0]
+    return dotted or None
+
+
+def _modules() -> dict[str, str]:
+    return {**installed(), **MOVED.modules}
 
 
 @functools.cache

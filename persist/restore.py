@@ -92,13 +92,13 @@ def load(stream: bytes, policy: Policy, shapes: Mapping[str, Shape] = NO_SHAPES)
     """As `restore`, for one of many streams: the caller sees to the collector and `after_restore`."""
     try:
         opcodes.check_protocol(stream)
-        wanted = _judged(stream, policy)
+        wanted = judged(stream, policy)
         if shapes:
             from .migration import Migration
 
             migrated = Migration.of(shapes, policy).stream(stream)
             if migrated is not stream:
-                stream, wanted = migrated, _judged(migrated, policy)
+                stream, wanted = migrated, judged(migrated, policy)
         return _load(stream, policy, wanted)
     except opcodes.StreamError as error:
         raise RestoreError(
@@ -106,11 +106,14 @@ def load(stream: bytes, policy: Policy, shapes: Mapping[str, Shape] = NO_SHAPES)
         ) from error
 
 
-_Wanted = Mapping[tuple[str, str], object]
+Wanted = Mapping[tuple[str, str], object]
 
 
-def _judged(stream: bytes, policy: Policy) -> _Wanted:
-    """The names in `stream`, all of which `policy` allows; none if it allows everything."""
+def judged(stream: bytes, policy: Policy) -> Wanted:
+    """The names in `stream`, all of which `policy` allows; none if it allows everything.
+
+    Nothing is imported. Raises `TrustError`, and `StreamError` for what no pickler writes.
+    """
     if policy.modules is None:
         return {}
     wanted = inert.names_in(stream, policy)
@@ -120,7 +123,7 @@ def _judged(stream: bytes, policy: Policy) -> _Wanted:
     return wanted
 
 
-def _load(stream: bytes, policy: Policy, wanted: _Wanted) -> object:
+def _load(stream: bytes, policy: Policy, wanted: Wanted) -> object:
     if policy.modules is None:
         reader: pickle.Unpickler = _Reader(io.BytesIO(stream), fix_imports=False)
     else:
@@ -156,7 +159,7 @@ class _StrictReader(_Reader):
         return self._found[module_name, global_name]
 
 
-def _resolve(wanted: _Wanted, policy: Policy) -> dict[tuple[str, str], object]:
+def _resolve(wanted: Wanted, policy: Policy) -> dict[tuple[str, str], object]:
     """Look up the `wanted` names, all of them allowed; refuse what is not defined where it is named.
 
     A module also holds what it has imported: without this look, a trusted one would lead to

@@ -41,8 +41,11 @@ class Paper:
 
     @property
     def entries(self) -> list[list[tuple[str, str, Any]]]:
-        """What each record says."""
-        return [list(pickle.loads(payload)[1]) for payload in self.payloads.values()]
+        """What each record says, but for the shapes of classes."""
+        return [
+            [entry for entry in pickle.loads(payload)[1] if entry[1] != "shapes"]
+            for payload in self.payloads.values()
+        ]
 
     @property
     def kinds(self) -> list[list[tuple[str, str]]]:

@@ -1,0 +1,52 @@
+"""What a recovery has to know before it can make anything of a record: folders, and shapes of classes."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final
+
+import attrs
+
+from ..persist.shapes import texts_of
+
+Entry = tuple[str, str, Any]
+NO_FOLDERS: Final[tuple[str, ...]] = ()
+
+
+@attrs.define(eq=False)
+class News:
+    """Tells in a record what no record before it has told.
+
+    `folders` gives those where modules are found besides. `classes` are what the records name: it
+    grows, and may hold functions as well.
+    """
+
+    folders: Callable[[], Sequence[str]]
+    classes: Collection[object]
+    _folders: tuple[str, ...] = attrs.field(default=NO_FOLDERS, init=False)
+    _shapes: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
+    _looked_at: int = attrs.field(default=0, init=False)
+
+    def entries(self) -> list[Entry]:
+        """The entries to begin the next record with; they are taken for told."""
+        found: list[Entry] = []
+        folders = tuple(self.folders())
+        if folders != self._folders:
+            self._folders = folders
+            found.append(("", "folders", folders))
+        if len(self.classes) != self._looked_at:
+            self._looked_at = len(self.classes)
+            texts = texts_of(self.classes)
+            new = tuple(pair for pair in texts.items() if pair[0] not in self._shapes)
+            self._shapes |= texts
+            if new:
+                found.append(("", "shapes", new))
+        return found
+
+    def is_checkpointed(self) -> None:
+        """The records up to now may go: what they have told of classes has to be told again."""
+        self._shapes.clear()
+        self._looked_at = 0
+
+    def is_lost(self) -> None:
+        """Records that were written last are given up, and what they have told with them."""
+        self._folders = NO_FOLDERS
+        self.is_checkpointed()
