@@ -120,6 +120,10 @@ class Ledger:
         """Somebody is about to do something with the component of this key."""
         self._watch.meet(key)
 
+    def expect(self, key: str, component: object) -> None:
+        """Somebody has put this component, which is in no record yet, into the registry."""
+        self._watch.references.expect(key, component)
+
     def begin(self, turn: Turn) -> None:
         """`turn` may wait for something before it ends."""
         self._turns[turn] = None

@@ -9,7 +9,7 @@ from ..persist.errors import PerdureError
 from ..persist.moves import present_class
 from .alarms import Alarms
 from .naming import check_callable, class_name
-from .turns import touch
+from .turns import put, touch
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -65,7 +65,7 @@ class Registry:
             made = default()
             if made is None:
                 raise ComponentError(key, "its default factory made None")
-            component = self._components.setdefault(key, made)
+            component = self._put(key, made)
         return cast("T | None", component)
 
     def set_component(self, cls: type[T], component: T, *, name: str | None = None) -> None:
@@ -75,6 +75,7 @@ class Registry:
             raise ComponentError(key, "None is not a component; use remove_component")
         touch(self, key)
         self._components[key] = component
+        put(self, key, component)
 
     def remove_component(self, cls: type[T], *, name: str | None = None) -> T:
         """Forget and return the component set for this class and name."""
@@ -180,8 +181,13 @@ class Registry:
                 adapted = factory(original)
                 if adapted is None:
                     raise ComponentError(key, f"the adapter from {source} made None")
-                return self._components.setdefault(key, adapted)
+                return self._put(key, adapted)
         return None
+
+    def _put(self, key: str, made: object) -> object:
+        component = self._components.setdefault(key, made)
+        put(self, key, component)
+        return component
 
 
 def present_key(key: str) -> str:

@@ -76,6 +76,10 @@ class Committer(Protocol):
         """Somebody is about to do something with the component of this key."""
         ...
 
+    def expect(self, key: str, component: object) -> None:
+        """Somebody has put this component, which is in no record yet, into the registry."""
+        ...
+
     def begin(self, turn: "Turn") -> None:
         """`turn` may wait for something before it ends."""
         ...
@@ -202,6 +206,13 @@ def touch(registry: object, key: str) -> None:
         if ledger.is_of(registry):
             ledger.roaming[key] = None
             ledger.meet(key)
+
+
+def put(registry: object, key: str, component: object) -> None:
+    """The registry says that somebody has put a component into it, after telling to `touch` it."""
+    for ledger in _ledgers:
+        if ledger.is_of(registry):
+            ledger.expect(key, component)
 
 
 @contextmanager

@@ -91,7 +91,9 @@ class Watch:
             saw += [key for key in roaming if key not in saw]
         asked = len(saw)
         former = references.objects
-        other = [key for key in saw if present.get(key) is not former.get(key)]
+        other = [
+            key for key in saw if present.get(key) is not former.get(key) or references.expects(key)
+        ]
         # Whoever refers to these is written again: it means something else.
         renewed = self._leave(other, found) if other else set[str]()
         seen: set[str] = set()
@@ -276,6 +278,8 @@ class Watch:
         for key in keys:  # It grows meanwhile.
             component, former = present.get(key), references.objects.get(key)
             if component is former:
+                if former is None:
+                    references.drop(key)  # It was made, and has gone again.
                 continue
             if former is not None:
                 # Whoever refers to what was there holds something that is no component any more.

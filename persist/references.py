@@ -39,6 +39,7 @@ class References:
     def __init__(self, objects: Mapping[str, object] | None = None) -> None:
         self.keys: dict[int, str] = {}
         self.objects: dict[str, object] = {}
+        self._expected: dict[str, object] = {}
         # The keys of what cannot be had, and None stands for it; see `give_up`.
         self.lost: set[str] = set()
         # Looked at before and found to be nothing special: classes of objects, and global names.
@@ -57,9 +58,25 @@ class References:
         if not isinstance(item, _VALUES):
             self.keys.setdefault(id(item), key)
 
+    def expect(self, key: str, item: object) -> None:
+        """Let references to `item` be written with `key`, which stands for it in no record yet.
+
+        That holds until `put` or `drop` for this key.
+        """
+        self._forget(key, self._expected.pop(key, None))
+        if not isinstance(item, _VALUES) and self.keys.setdefault(id(item), key) == key:
+            self._expected[key] = item
+
+    def expects(self, key: str) -> bool:
+        """Whether it was told to `expect` something for `key`."""
+        return key in self._expected
+
     def drop(self, key: str) -> None:
         """Let `key` stand for nothing."""
-        former = self.objects.pop(key, None)
+        self._forget(key, self.objects.pop(key, None))
+        self._forget(key, self._expected.pop(key, None))
+
+    def _forget(self, key: str, former: object) -> None:
         if former is not None and self.keys.get(id(former)) == key:
             del self.keys[id(former)]
 

@@ -268,7 +268,7 @@ def form_and_data(path: Path, disk: Disk = DISK) -> tuple[Format, bytes]:
         ) from error
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.EISDIR):
-            raise SnapshotError(
+            raise MissingSnapshotError(
                 path, "it is not a file; name a snapshot that mkapp has written"
             ) from error
         raise MissingSnapshotError(

@@ -57,7 +57,7 @@ DATA = os.EX_DATAERR
         (["--diff", "web.snap", "gone.snap"], 2, ["gone.snap", "no such file"]),
         (["--diff", "cut.snap", "web.snap"], 2, ["cut.snap", "damaged"]),
         (["--to", "xml", "gone.snap"], os.EX_NOINPUT, ["gone.snap", "there is no such file"]),
-        (["--to", "xml", "site"], os.EX_NOINPUT, ["site", "Is a directory"]),
+        (["--to", "xml", "site"], os.EX_NOINPUT, ["site", "it is not a file"]),
         (["--to", "xml", "cut.snap"], DATA, ["cut.snap", "damaged"]),
         (["--to", "xml", "page.html"], DATA, ["page.html", "a document with markup"]),
         (["--to", "xml", "program.py"], DATA, ["program.py", "Python source"]),
