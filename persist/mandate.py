@@ -35,31 +35,31 @@ _FAR: Final = 20
 
 
 @attrs.frozen
-class Seal:
-    """The public `key` of a signer, 32 bytes, and the `signature`, 64 bytes (Ed25519)."""
+class Signature:
+    """The public `key` of a signer, 32 bytes, and the `value` of the signature, 64 bytes (Ed25519)."""
 
     key: bytes
-    signature: bytes
+    value: bytes
 
 
-def sign(passport: Passport, signer: Signer) -> Seal:
-    """The seal of `signer` for a content that names no more than ``passport.names``."""
-    return Seal(signer.public, signer.sign(_digest(passport)))
+def sign(passport: Passport, signer: Signer) -> Signature:
+    """The signature of `signer` for a content that names no more than ``passport.names``."""
+    return Signature(signer.public, signer.sign(_digest(passport)))
 
 
 def holder(
-    passport: Passport, seal: Seal | None, graph: Graph
+    passport: Passport, signature: Signature | None, graph: Graph
 ) -> tuple[bytes | None, tuple[str, ...] | None]:
-    """The key whose `seal` covers `passport` and all that `graph` names, None if none does.
+    """The key of the `signature`, if that covers `passport` and all that `graph` names, else None.
 
-    And, of a seal that does not, what `graph` names beyond it; nothing if `passport` was changed.
+    And, of one that does not, what `graph` names beyond it; nothing if `passport` was changed.
     """
-    if seal is None:
+    if signature is None:
         return None, None
-    if not verify(seal.key, _digest(passport), seal.signature):
+    if not verify(signature.key, _digest(passport), signature.value):
         return None, ()
     added = added_names(passport, graph)
-    return (None, added) if added else (seal.key, None)
+    return (None, added) if added else (signature.key, None)
 
 
 def distrust(voided_by: tuple[str, ...] | None) -> str:

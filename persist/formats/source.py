@@ -67,14 +67,14 @@ from typing import Any, Final, cast
 from ..collector import collector_off
 from ..content import Content, Snapshot
 from ..graph import Graph
-from ..mandate import Seal
+from ..mandate import Signature
 from ..passport import FORMAT as NUMBER
 from ..passport import Passport, PassportError, newer
 from ..reduction import class_of
 from ..survey import Survey
 from ..trust import Signer
 from .format import Format, FormatError
-from .sealing import opened, sealed
+from .signing import opened, signed
 from .sourcebuilder import Record
 from .sourcenames import BEGINS, HEAD
 from .sourcereader import Reader
@@ -90,8 +90,8 @@ def encode(passport: Passport, content: Content, signer: Signer | None) -> Itera
     """The pieces of a file. Raises FormatError for a name that cannot be written."""
     graph = content.graph
     with collector_off():
-        passport, seal, looked = sealed(passport, graph, signer)
-        yield from _gathered(_texts(passport, seal, graph.root, looked))
+        passport, signature, looked = signed(passport, graph, signer)
+        yield from _gathered(_texts(passport, signature, graph.root, looked))
 
 
 def decode(data: bytes) -> Snapshot:
@@ -101,7 +101,7 @@ def decode(data: bytes) -> Snapshot:
     if "passport" not in heads:
         raise FormatError("the statement passport = Passport(...) is missing")
     passport = _passport(heads["passport"], data)
-    return opened(data, FORMAT.name, passport, _seal(heads.get("signature"), data), graph)
+    return opened(data, FORMAT.name, passport, _signature(heads.get("signature"), data), graph)
 
 
 def decode_graph(data: bytes, lines: dict[int, int] | None = None) -> Graph:
@@ -116,13 +116,15 @@ def decode_graph(data: bytes, lines: dict[int, int] | None = None) -> Graph:
 FORMAT: Final = Format("source", ".py", (BEGINS.encode(),), encode, decode, decode_graph)
 
 
-def _texts(passport: Passport, seal: Seal | None, root: Any, looked: Survey) -> Iterator[str]:
+def _texts(
+    passport: Passport, signature: Signature | None, root: Any, looked: Survey
+) -> Iterator[str]:
     head = Writer(_NOTHING_SHARED)
     yield f"{HEAD}\n"
     yield from head.statements("passport", head.record("Passport", passport.fields()))
     yield "\n"
-    if seal is not None:
-        key, value = seal.key.hex(), seal.signature.hex()
+    if signature is not None:
+        key, value = signature.key.hex(), signature.value.hex()
         yield from head.statements(
             "signature", head.record("Signature", {"key": key, "value": value})
         )
@@ -199,7 +201,7 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _seal(record: Record | None, data: bytes) -> Seal | None:
+def _signature(record: Record | None, data: bytes) -> Signature | None:
     if record is None:
         return None
     try:
@@ -212,4 +214,4 @@ def _seal(record: Record | None, data: bytes) -> Seal | None:
             line,
             column,
         ) from error
-    return Seal(key, value)
+    return Signature(key, value)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 
 from ..graph import Graph
-from ..mandate import Seal
+from ..mandate import Signature
 from .format import FormatError
 from .xmlbuilder import Builder
 from .xmlframes import FREE, KEYED, STRICT, WrongError
@@ -35,13 +35,13 @@ _BARE: Final[dict[str, Callable[[], Any]]] = {
 
 @attrs.frozen(eq=False)
 class Document:
-    """What a file holds: the fields of its passport, on which line that begins, the seal or None,
-    and the graph.
+    """What a file holds: the fields of its passport, on which line that begins, the signature or
+    None, and the graph.
     """
 
     fields: dict[str, Any]
     line: int
-    seal: Seal | None
+    signature: Signature | None
     graph: Graph
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from ..mandate import Seal
+from ..mandate import Signature
 from ..passport import FORMAT, newer
 from .xmlbuilder import Builder
 from .xmlframes import FREE, KEYED, NODES, SECTIONS, STRICT, WrongError
@@ -74,7 +74,7 @@ def start_part(builder: Builder, name: str, attributes: list[str]) -> bool:
         if frame.parts or name in extra or (name == "signature" and "passport" not in extra):
             raise WrongError(f"<{name}> must stand once, before the application")
         given = _given(attributes)
-        extra[name] = given if name == "passport" else _seal(given)
+        extra[name] = given if name == "passport" else _signature(given)
         extra.setdefault("line", builder.parser.CurrentLineNumber)
         builder.push(name, given, STRICT)
     elif frame.name == "passport" and name not in ATTRIBUTES:
@@ -130,9 +130,9 @@ def _format_of(given: dict[str, str]) -> int:
     return int(text)
 
 
-def _seal(given: dict[str, str]) -> Seal:
+def _signature(given: dict[str, str]) -> Signature:
     check_attributes("signature", given, ("key", "value"))
-    return Seal(_hexadecimal(given["key"], 32), _hexadecimal(given["value"], 64))
+    return Signature(_hexadecimal(given["key"], 32), _hexadecimal(given["value"], 64))
 
 
 def _hexadecimal(text: str, length: int) -> bytes:

@@ -62,13 +62,13 @@ from typing import Any, Final
 from ..collector import collector_off
 from ..content import Content, Snapshot
 from ..graph import Graph
-from ..mandate import Seal
+from ..mandate import Signature
 from ..passport import Passport, PassportError
 from ..survey import survey
 from ..trust import Signer
 from . import xmlreader, xmlwriter
 from .format import Format, FormatError
-from .sealing import opened, sealed
+from .signing import opened, signed
 from .xmlevents import Document
 from .xmltext import in_attribute, is_plain
 
@@ -79,8 +79,8 @@ def encode(passport: Passport, content: Content, signer: Signer | None) -> Itera
     """The pieces of a file. Raises FormatError for what XML cannot hold."""
     graph = content.graph
     with collector_off():
-        passport, seal, looked = sealed(passport, graph, signer)
-        yield _head(passport.fields(), seal)
+        passport, signature, looked = signed(passport, graph, signer)
+        yield _head(passport.fields(), signature)
         yield from xmlwriter.write(graph.root, looked)
         yield b"</snapshot>\n"
 
@@ -92,7 +92,7 @@ def decode(data: bytes) -> Snapshot:
         passport = Passport.from_fields(found.fields)
     except PassportError as error:
         raise FormatError(f"the passport is wrong: {error}", found.line) from error
-    return opened(data, FORMAT.name, passport, found.seal, found.graph)
+    return opened(data, FORMAT.name, passport, found.signature, found.graph)
 
 
 def decode_graph(data: bytes, lines: dict[int, int] | None = None) -> Graph:
@@ -116,7 +116,7 @@ def _read(data: bytes, lines: dict[int, int] | None) -> Document:
 FORMAT: Final = Format("xml", ".xml", _BEGINS, encode, decode, decode_graph)
 
 
-def _head(fields: dict[str, Any], seal: Seal | None) -> bytes:
+def _head(fields: dict[str, Any], signature: Signature | None) -> bytes:
     number = fields.pop("format")
     attributes = ""
     elements: list[bytes] = []
@@ -128,8 +128,8 @@ def _head(fields: dict[str, Any], seal: Seal | None) -> bytes:
             elements.append(b"    <%b>\n%b    </%b>\n" % (name.encode(), inside, name.encode()))
     passport = f"  <passport{attributes}".encode()
     passport += b"".join((b">\n", *elements, b"  </passport>\n")) if elements else b"/>\n"
-    signed = ""
-    if seal is not None:
-        signed = f'  <signature key="{seal.key.hex()}" value="{seal.signature.hex()}"/>\n'
+    line = ""
+    if signature is not None:
+        line = f'  <signature key="{signature.key.hex()}" value="{signature.value.hex()}"/>\n'
     begin = f'<?xml version="1.0" encoding="UTF-8"?>\n<snapshot format="{number}">\n'
-    return begin.encode() + passport + signed.encode()
+    return begin.encode() + passport + line.encode()

@@ -11,7 +11,7 @@ import pytest
 
 from perdure.persist import mandate
 from perdure.persist.graph import Call, Graph, Instance, Names, instance_of
-from perdure.persist.mandate import Seal, holder, names_of, sign
+from perdure.persist.mandate import Signature, holder, names_of, sign
 from perdure.persist.passport import Passport
 from perdure.persist.trust import Signer
 
@@ -112,13 +112,13 @@ def test_methods_are_found_at_any_depth_and_in_loops() -> None:
 def test_who_changes_values_keeps_the_mandate(signer: Signer) -> None:
     graph = graph_of([models.Plain(a=1, b=models.function), models.Plain().method])
     passport = passport_of(graph)
-    seal = sign(passport, signer)
-    assert holder(passport, seal, graph)[0] == signer.public
+    signature = sign(passport, signer)
+    assert holder(passport, signature, graph)[0] == signer.public
     first: Instance = graph.root[0]
     first.state["a"] = [2, "more"]
     graph.root.append(first)
     del first.state["b"]
-    assert holder(passport, seal, graph)[0] == signer.public
+    assert holder(passport, signature, graph)[0] == signer.public
 
 
 def getattr_of(graph: Graph) -> Any:
@@ -205,10 +205,10 @@ def test_a_name_that_was_not_signed_voids_it(
     )
     graph.root.append(Call(graph.names.find("importlib", "import_module"), ("json",)))
     passport = passport_of(graph)
-    seal = sign(passport, signer)
-    assert holder(passport, seal, graph)[0] == signer.public
+    signature = sign(passport, signer)
+    assert holder(passport, signature, graph)[0] == signer.public
     change(graph)
-    assert holder(passport, seal, graph)[0] is None
+    assert holder(passport, signature, graph)[0] is None
     assert mandate.added_names(passport, graph)
 
 
@@ -238,21 +238,21 @@ def test_what_is_added_is_told_once_however_it_is_used(signer: Signer) -> None:
 def test_a_change_of_the_passport_voids_it(change: dict[str, Any], signer: Signer) -> None:
     graph = graph_of([models.Plain()])
     passport = passport_of(graph)
-    seal = sign(passport, signer)
-    assert holder(attrs.evolve(passport, **change), seal, graph) == (None, ())
+    signature = sign(passport, signer)
+    assert holder(attrs.evolve(passport, **change), signature, graph) == (None, ())
 
 
 def test_only_a_right_signature_of_this_kind_counts(signer: Signer, tmp_path: Path) -> None:
     graph = graph_of([models.Plain()])
     passport = passport_of(graph)
     other = Signer.of_user(tmp_path / "stranger")
-    seal = sign(passport, signer)
+    signature = sign(passport, signer)
     for wrong in (
         None,
-        Seal(other.public, seal.signature),
-        Seal(seal.key, bytes(64)),
-        Seal(b"", b""),
-        Seal(seal.key[:31], seal.signature),
+        Signature(other.public, signature.value),
+        Signature(signature.key, bytes(64)),
+        Signature(b"", b""),
+        Signature(signature.key[:31], signature.value),
     ):
         assert holder(passport, wrong, graph)[0] is None
     assert holder(passport, sign(passport, other), graph)[0] == other.public

@@ -39,7 +39,7 @@ def by_expat(data: bytes) -> Document | None:
 def assert_same(found: Document, expected: Document | None) -> None:
     assert expected is not None
     assert difference(whole(found), whole(expected)) is None
-    assert (found.line, found.seal) == (expected.line, expected.seal)
+    assert (found.line, found.signature) == (expected.line, expected.signature)
 
 
 def whole(document: Document) -> Graph:
