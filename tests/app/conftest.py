@@ -68,6 +68,12 @@ def in_no_time() -> Run[Any]:
 
 
 @pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    """The user's."""
+    return Signer.of_user(tmp_path / "key")
+
+
+@pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """A folder for the state of an application, and a user."""
     folder = tmp_path / "state"

@@ -15,6 +15,7 @@ from perdure.persist.schema import MOVED
 from perdure.persist.shapes import UNKNOWN, Shape, parsed
 from perdure.persist.trust import Policy
 
+_made: dict[str, None] = {}
 HEAD = "from perdure.persist.schema import moved, schema, upgrades\nimport attrs, dataclasses\n"
 
 
@@ -33,6 +34,7 @@ def code(name: str, text: str) -> Any:
     """The module `name` with this text, from now on, in place of any other of the name."""
     made = ModuleType(name)
     sys.modules[name] = made
+    _made[name] = None
     exec(HEAD + textwrap.dedent(text), made.__dict__)  # noqa: S102 - the text is a test's own
     return made
 
@@ -47,12 +49,13 @@ def kept(root: object) -> Kept:
 @contextmanager
 def releases() -> Generator[None]:
     """Forget the modules that are made within the block, and what they have declared."""
-    before, classes, modules = set(sys.modules), dict(MOVED.classes), dict(MOVED.modules)
+    before, classes, modules = dict(_made), dict(MOVED.classes), dict(MOVED.modules)
     try:
         yield
     finally:
-        for name in set(sys.modules) - before:
-            del sys.modules[name]
+        for name in [name for name in _made if name not in before]:
+            sys.modules.pop(name, None)
+            del _made[name]
         for present, former in ((MOVED.classes, classes), (MOVED.modules, modules)):
             present.clear()
             present.update(former)
