@@ -95,6 +95,8 @@ class Beginning:
     """The number of the last record whose effect its `state` has."""
     is_recovery: bool = False
     """Whether the run before it did not come to its end."""
+    blueprint: str | None = None
+    """The digest of the blueprint, in hexadecimal; None if it was made on the spot."""
 
     @property
     def sequence(self) -> int:
@@ -129,11 +131,14 @@ def begin(
     if built is not None and built.passport.holds == "state":
         if fresh:
             raise FreshError(application.name)
-        return _resumed(built, states, store, reader, key, loader)
+        made = _resumed(built, states, store, reader, key, loader)
+        return attrs.evolve(made, blueprint=built.passport.blueprint)
     if fresh:
         start = _Start(application, own, None, "starts without earlier state")
-        return _forked(start, states, store, key, loader)
-    return _recovered(application, own, store, reader, key, loader)
+        made = _forked(start, states, store, key, loader)
+    else:
+        made = _recovered(application, own, store, reader, key, loader)
+    return attrs.evolve(made, blueprint=None if built is None else built.digest.hex())
 
 
 def last_kept(beginning: Beginning, store: Store, loader: Loader) -> Application:

@@ -101,6 +101,7 @@ class Keeping:
             sequence=sequence,
             paths=root.paths,
             origin=self.beginning.origin,
+            blueprint=self.beginning.blueprint,
             signer=self.loader.signer if self.beginning.own else None,
         )
 
@@ -110,6 +111,7 @@ class Keeping:
             sequence=sequence,
             paths=root.paths,
             origin=self.beginning.origin,
+            blueprint=self.beginning.blueprint,
             signer=self.loader.signer if self.beginning.own else None,
         )
 

@@ -60,11 +60,11 @@ class Migration:
         What `policy` allows, and is not Python's own, is imported for that. What cannot be, is left
         to whoever restores it. Raises `SchemaError`.
         """
-        found = _Present(policy)
+        found = Present(policy)
         renamed: dict[_Place, _Place] = {}
         plans: dict[_Place, ClassPlan] = {}
         for name, shape in shapes.items():
-            place = _place(name)
+            place = place_of(name)
             if is_pythons_own(place[0]) or not policy.allows(*place):
                 continue
             present, item = found.find(place)
@@ -120,7 +120,7 @@ class Migration:
             plan.keep_leftovers()
 
 
-class _Present:
+class Present:
     """What the names of old mean now, each looked for once."""
 
     def __init__(self, policy: Policy) -> None:
@@ -138,8 +138,8 @@ class _Present:
         return {
             cast("type[Any]", kind): shapes.get(name, Shape()).version
             for name in shape.bases
-            if self._policy.allows(*_place(name))
-            if isclass(kind := self.find(_place(name))[1])
+            if self._policy.allows(*place_of(name))
+            if isclass(kind := self.find(place_of(name))[1])
         }
 
     def _find(self, place: _Place) -> tuple[_Place, object]:
@@ -155,7 +155,8 @@ class _Present:
         return place, None
 
 
-def _place(name: str) -> _Place:
+def place_of(name: str) -> _Place:
+    """The module and the name in ``module:qualname``."""
     module, _, qualname = name.partition(":")
     return module, qualname
 

@@ -26,6 +26,7 @@ LAST_SEQUENCE: Final = 1 << 62
 """Up to here the numbers of records may come from files: as many again are left to go on with."""
 
 Holds = Literal["blueprint", "state"]
+_LATER: Final = ("classes", "packages", "blueprint")
 
 # A text may put lists of any depth there.
 _SHOWN: Final = reprlib.Repr()
@@ -48,6 +49,9 @@ class Passport:
     declared secret (see `persistent`), by ``module:qualname`` of the class. `sequence` is the number
     of the last record of the journal whose effect it holds; 0 for none. `classes` are the shapes that
     classes of applications had (see `shapes`), but for those of which there is nothing to say.
+    `packages` are the versions of the installed packages that these names come from, by the names of
+    the packages. `blueprint` is the digest of the blueprint that ran; None if none did, or it is
+    unknown.
     """
 
     format: int
@@ -62,6 +66,8 @@ class Passport:
     secret: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict[str, tuple[str, ...]])
     sequence: int = 0
     classes: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    packages: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    blueprint: str | None = None
 
     @property
     def shapes(self) -> Mapping[str, Shape]:
@@ -71,9 +77,10 @@ class Passport:
     def fields(self) -> dict[str, Any]:
         """All fields in their order, in Python's own types as JSON has them."""
         fields: dict[str, Any] = _converter().unstructure(self)
-        if not self.classes:
-            # As it was before there were shapes: signatures of that time cover it so.
-            del fields["classes"]
+        for name in _LATER:
+            if not fields[name]:
+                # As it was before there were these: signatures of that time cover it so.
+                del fields[name]
         return fields
 
     @classmethod

@@ -23,6 +23,7 @@ from .errors import PerdureError
 from .formats import table
 from .formats.format import Format, FormatError
 from .graph import Graph
+from .packages import packages_of
 from .passport import FORMAT, Holds, Passport
 from .trust import Signer
 
@@ -99,6 +100,7 @@ def write(
     signer: Signer | None,
     syntax: str = "pickle",
     sequence: int = 0,
+    blueprint: str | None = None,
     retire: Callable[[], object] | None = None,
     disk: Disk = DISK,
 ) -> Passport:
@@ -122,6 +124,8 @@ def write(
         secret=captured.secret,
         sequence=sequence,
         classes=captured.classes,
+        packages=packages_of(captured.names),
+        blueprint=blueprint,
     )
     content = Content.of_stream(captured.stream)
     content.believe()

@@ -198,6 +198,7 @@ class Store(Protocol):
         sequence: int,
         paths: Sequence[str] = (),
         origin: str | None = None,
+        blueprint: str | None = None,
         signer: Signer | None,
     ) -> Path:
         """Write the state `root`, which holds the effect of all records up to `sequence`.
@@ -223,6 +224,7 @@ class Store(Protocol):
         sequence: int = 0,
         paths: Sequence[str] = (),
         origin: str | None = None,
+        blueprint: str | None = None,
         signer: Signer | None,
     ) -> Path:
         """Write `root` as the state of a clean stop, durably, and prune; tells which it is.

@@ -213,6 +213,7 @@ class FolderStore:
         sequence: int,
         paths: Sequence[str] = (),
         origin: str | None = None,
+        blueprint: str | None = None,
         signer: Signer | None,
     ) -> Path:
         """Write a checkpoint, which holds the effect of all records up to `sequence`.
@@ -228,6 +229,7 @@ class FolderStore:
             holds="state",
             paths=paths,
             origin=origin,
+            blueprint=blueprint,
             signer=signer,
             sequence=sequence,
             disk=self.disk,
@@ -248,6 +250,7 @@ class FolderStore:
         sequence: int = 0,
         paths: Sequence[str] = (),
         origin: str | None = None,
+        blueprint: str | None = None,
         signer: Signer | None,
     ) -> Path:
         """Write the state `root` as the newest; the one before it becomes a generation.
@@ -256,8 +259,7 @@ class FolderStore:
         there is a whole newest state. What lies beside it in other syntaxes becomes generations
         too, but for exports of a state that is or becomes one: these stay where they are, and are
         known to be older by the time when they were written. Raises `CaptureError`, `WriteError` or
-        `SnapshotError`, and for text `FormatError` or
-        `VerificationError`; all earlier states are then as they were.
+        `SnapshotError`, for text `FormatError` or `VerificationError`; nothing has changed then.
         """
         left = self._exports()
         snapshot.write(
@@ -267,6 +269,7 @@ class FolderStore:
             holds="state",
             paths=paths,
             origin=origin,
+            blueprint=blueprint,
             signer=signer,
             syntax=self.syntax,
             sequence=sequence,
