@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Self, cast
 
 import attrs
 
-from . import graphstream, moves, trail
+from . import account, graphstream, moves, trail
 from .classplan import ClassPlan, planned
 from .collector import collector_off
 from .graph import Global, Graph, Instance, Names, Node
@@ -116,6 +116,7 @@ class Migration:
 
     def _keep(self) -> None:
         # Only now: where a step fails nothing is changed, and that means the classes, too.
+        account.note_all(self.renamed, self.plans.values())
         for plan in self.plans.values():
             plan.keep_leftovers()
 
@@ -209,7 +210,7 @@ class _MigratedNames(Names):
             met: list[Node] = []
             content = {"__slots__": (), "module": present[0], "name": present[1], "met": met}
             found = self._found[place] = _MetGlobal("Global", (_Met,), content)
-            self.planned.append((plan, met))
+            self.planned.append((account.counting(plan), met))
         return found
 
 
@@ -233,6 +234,7 @@ class _Reading:
         """Raises `SchemaError`."""
         for plan, met in self._names.planned:
             plan.run(met, lambda node: _spelled(root, node))
+            account.note(plan, met)
             # The class has this list, and would keep all of them for the collector to find.
             met.clear()
 
