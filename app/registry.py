@@ -110,17 +110,15 @@ class Registry:
             self._adapters[target] = {**factories, **self._adapters.get(target, {})}
 
     def follow_moves(self) -> None:
-        """Know the components by the present names of their classes, where these have moved.
+        """Know components and adapters by the present names of their classes, where these have moved.
 
-        One that is there under the present name already is not replaced.
+        One that is there under the present name already is not replaced (see `following_moves`).
         """
-        for key in tuple(self._components):
-            present = present_key(key)
-            if present != key and present not in self._components:
-                self._components = {
-                    present if each == key else each: component
-                    for each, component in self._components.items()
-                }
+        self._components = following_moves(self._components)
+        self._adapters = {
+            target: following_moves(factories)
+            for target, factories in following_moves(self._adapters).items()
+        }
 
     def replace(self, key: str, component: object | None) -> None:
         """Put `component` in place of the one there is at `key`, as `items` gives it.
@@ -194,6 +192,22 @@ def present_key(key: str) -> str:
     """The key by which the component is known that was known by `key`."""
     dotted, colon, name = key.partition(":")
     return f"{present_class(dotted)}{colon}{name}"
+
+
+def following_moves(items: dict[str, T]) -> dict[str, T]:
+    """`items` by their present keys, in their order; the same where there is none that has moved.
+
+    Of several that would come under one key the first does, and the others stay where they are.
+    """
+    taken: dict[str, str] = {}
+    for key in items:
+        present = present_key(key)
+        if present != key and present not in items:
+            taken.setdefault(present, key)
+    if not taken:
+        return items
+    keys = {former: present for present, former in taken.items()}
+    return {keys.get(key, key): item for key, item in items.items()}
 
 
 def _key(dotted: str, name: str | None) -> str:

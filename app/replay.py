@@ -158,17 +158,33 @@ class _References(ApplicationReferences):
 
     def __init__(self, application: "Application") -> None:
         super().__init__(application)
+        # The present keys by those in the records, and the other way where these differ.
+        self.present: dict[str, str] = {}
+        self._former: dict[str, str] = {}
         # By their classes: what is wrong with one session's is wrong with all of them.
         self.losses: dict[tuple[str, str], Loss] = {}
 
     def named(self, key: str) -> object | None:
         """As above; a component may be known by another key since."""
-        present = present_key(key)
-        return (
-            super().named(key)
-            if present == key
-            else self.objects.get(present) or super().named(present)
-        )
+        present = self.present_key(key)
+        if present == key:
+            return super().named(key)
+        return self.objects.get(present) or super().named(present)
+
+    def present_key(self, former: str) -> str:
+        """The key of the component that records know as `former`.
+
+        Where several would have the same one, the first has it (see `Registry.follow_moves`).
+        """
+        found = self.present.get(former)
+        if found is None:
+            found = present_key(former)
+            if found != former and (
+                former in self.objects or self._former.setdefault(found, former) != former
+            ):
+                found = former
+            self.present[former] = found
+        return found
 
     def give_up(self, key: str, holder: str) -> bool:
         self.note(key, f"registry[{holder}]")
@@ -188,7 +204,6 @@ class _Replay:
         self._components = application.registry.components
         self._references = _References(application)
         self._policy = policy
-        self._keys: dict[str, str] = {}
         self._shapes: Mapping[str, Shape] = {}
         self._migration = Migration.of(self._shapes, policy)
         # Of each component the last state only, as long as nothing is called that could see it.
@@ -202,7 +217,7 @@ class _Replay:
             turn = read_turn(sequence, payload)
             count, since = count + 1, since or turn.time
             for former, kind, content in turn.entries:
-                key = self._key(former)
+                key = self._references.present_key(former)
                 if kind == "command":
                     self._apply()
                     self._call(sequence, key, *content)
@@ -217,6 +232,7 @@ class _Replay:
                 else:
                     self._states[key] = content
         self._apply()
+        self._application.registry.follow_moves()
         losses = self._references.losses.values()
         return Replayed(count, since, (*self._divergences, *losses, *self._uncalled.values()))
 
@@ -225,12 +241,6 @@ class _Replay:
         if self._policy.modules is None:
             modules.add_folders(folders)
             self._application.paths = modules.merged(self._application.paths, folders)
-
-    def _key(self, former: str) -> str:
-        found = self._keys.get(former)
-        if found is None:
-            found = self._keys[former] = present_key(former)
-        return found
 
     def _take_shapes(self, sequence: int, texts: Mapping[str, str]) -> None:
         """From here on the classes are as `texts` say, until the records have them otherwise."""
@@ -244,7 +254,7 @@ class _Replay:
             self._shapes = shapes
             self._migration = Migration.of(shapes, self._policy)
             # What that has imported may have declared where classes are now.
-            self._keys.clear()
+            self._references.present.clear()
 
     def _apply(self) -> None:
         states, self._states = self._states, {}

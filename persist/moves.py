@@ -41,6 +41,9 @@ def present_class(dotted: str) -> str:
 
     Asked is only what has been declared so far: nothing is imported, and no source searched.
     """
+    moved = _modules()
+    if not moved and not MOVED.classes:
+        return dotted
     name = dotted
     for _ in range(_FARTHEST):
         if _is_there(name):
@@ -49,7 +52,7 @@ def present_class(dotted: str) -> str:
         if found is not None:
             name = found.replace(":", ".")
             continue
-        prefix = _prefix_of(name, moved := _modules())
+        prefix = _prefix_of(name, moved)
         if prefix is None:
             return name
         name = moved[prefix] + name[len(prefix) :]
@@ -89,8 +92,8 @@ def _prefix_of(dotted: str, moved: Mapping[str, str]) -> str | None:
     return dotted or None
 
 
-def _modules() -> dict[str, str]:
-    return {**installed(), **MOVED.modules}
+def _modules() -> Mapping[str, str]:
+    return {**installed(), **MOVED.modules} if MOVED.modules else installed()
 
 
 @functools.cache

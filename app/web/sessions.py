@@ -26,7 +26,7 @@ import attrs
 
 from ...persist.persistent import persistent
 from ..naming import class_name
-from ..registry import Registry
+from ..registry import Registry, following_moves
 from ..turns import Committer, Turn, UnsafeError, current, taking
 from .limits import Limits
 
@@ -67,6 +67,7 @@ class KeptSession:
         return now >= max(self.last + self.timeout * _GRACE, self.used + self.timeout)
 
     def after_restore(self) -> None:
+        self.components = following_moves(self.components)
         # Its end was undone, perhaps, because that could not be saved. Copies are nobody's.
         for sessions in _open:
             if sessions.get(self.name) is self:

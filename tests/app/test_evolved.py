@@ -13,6 +13,7 @@ from perdure.app.application import Application
 from perdure.app.ledger import Ledger
 from perdure.app.loader import Loader, LoadError
 from perdure.app.replay import ReplayError, replay
+from perdure.app.web.sessions import KeptSession
 from perdure.persist import snapshot
 from perdure.persist.schemaerrors import NewerSchemaError, StepError
 from perdure.persist.trust import Policy, Signer
@@ -191,3 +192,78 @@ def test_a_snapshot_in_any_syntax_is_brought_up(
     assert isinstance(caught.value.cause, StepError)
     assert "raised KeyError: 'nothing', for application.registry" in str(caught.value)
     assert path.read_bytes() == before
+
+
+TWO = """
+    class A:
+        def __init__(self, value):
+            self.value = value
+            self.other = None
+    class B(A): pass
+"""
+
+
+def test_two_classes_that_become_one_keep_what_both_have() -> None:
+    two = code("oldshop", TWO)
+    application, paper = running()
+    with application.turn():
+        first, second = two.A(1), two.B(2)
+        first.other, second.other = second, first
+        application.registry.set_component(two.A, first)
+        application.registry.set_component(two.B, second)
+    with application.turn():
+        second = application.registry.get_component(two.B)
+        second.value = 3
+    del sys.modules["oldshop"]
+    one = code(
+        "newshop",
+        """
+        @schema(was=("oldshop.A", "oldshop.B"))
+        class C: pass
+    """,
+    )
+    again = Application("web")
+    replay(again, paper.payloads.items(), EVERYTHING)
+    found: Any = again.registry.get_component(one.C)
+    kept: Any = dict(again.registry.items())["oldshop.B"]
+    assert (found.value, kept.value) == (1, 3)
+    assert type(kept) is one.C
+    assert found.other is kept
+    # As a snapshot has it.
+    other = Application("web")
+    other.registry.components.update({"oldshop.A": found, "oldshop.B": kept})
+    other.registry.follow_moves()
+    assert list(other.registry.components) == ["newshop.C", "oldshop.B"]
+
+
+def test_what_a_session_and_an_alarm_have_follows_the_moves() -> None:
+    shop = code("oldshop", FIRST)
+    application, paper = running()
+    with application.turn():
+        kept = KeptSession("x", 60.0, 0.0)
+        application.registry.set_component(KeptSession, kept, name="x")
+        kept.components["oldshop.Counter:mine"] = shop.Counter()
+        counter = application.registry.get_component(shop.Counter, default=shop.Counter)
+        application.registry.alarms.at(2e9, counter, "__init__")
+    del sys.modules["oldshop"]
+    shop = code("newshop", SECOND)
+    again = Application("web")
+    replay(again, paper.payloads.items(), EVERYTHING)
+    found = again.registry.get_component(KeptSession, name="x")
+    assert found is not None
+    assert list(found.components) == ["newshop.Visits:mine"]
+    assert type(found.components["newshop.Visits:mine"]) is shop.Visits
+    alarm = again.registry.alarms.next()
+    assert alarm is not None
+    assert alarm.component is again.registry.get_component(shop.Visits)
+
+
+def test_adapters_follow_the_moves() -> None:
+    shop = code("oldshop", FIRST)
+    application = Application("web")
+    application.registry.set_adapter(shop.Counter, shop.Calls, len)
+    del sys.modules["oldshop"]
+    shop = code("newshop", SECOND)
+    application.registry.follow_moves()
+    application.registry.set_component(shop.Visits, ["a", "b"])
+    assert application.registry.get_component(shop.Calls) == 2
