@@ -1,7 +1,8 @@
 """What a snapshot holds, as a stream or as a graph, and the snapshot that holds it."""
 
+import os
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import attrs
 
@@ -9,7 +10,24 @@ from .formats.format import FormatError
 from .graph import Graph, GraphError
 from .opcodes import StreamError
 from .passport import Passport
+from .sealing import Envelope, Seal
 from .trust import Policy, Signer
+
+
+@attrs.define
+class SealedContentError(FormatError):
+    """What is sealed was asked for, and nobody has opened it."""
+
+    exit_status: ClassVar[int] = os.EX_NOPERM
+
+
+@attrs.frozen(eq=False)
+class Sealed:
+    """The content of a snapshot that is sealed: a block, and all of the file before it."""
+
+    envelope: Envelope
+    head: bytes = attrs.field(repr=False)
+    block: memoryview = attrs.field(repr=False)
 
 
 @attrs.define(eq=False)
@@ -22,6 +40,14 @@ class Content:
     _stream: bytes | None = attrs.field(default=None, repr=False)
     _graph: Graph | None = None
     _is_own: bool = False
+    _is_sealed: bool = False
+
+    @classmethod
+    def of_sealed(cls) -> Self:
+        """One of which nothing is known, since it is sealed: asking for it raises."""
+        made = cls()
+        made._is_sealed = True
+        return made
 
     @classmethod
     def of_stream(cls, stream: bytes) -> Self:
@@ -43,6 +69,7 @@ class Content:
         if self._stream is None:
             from . import graphstream
 
+            self._check_open()
             assert self._graph is not None
             try:
                 self._stream = graphstream.write(self._graph)
@@ -56,6 +83,7 @@ class Content:
         if self._graph is None:
             from . import graphstream
 
+            self._check_open()
             assert self._stream is not None
             try:
                 self._graph = graphstream.read(self._stream, trusted=self._is_own)
@@ -68,6 +96,10 @@ class Content:
         """Every class and function that the graph names, sorted. Raises FormatError as `graph`."""
         return tuple(sorted(map(str, self.graph.names)))
 
+    def _check_open(self) -> None:
+        if self._is_sealed:
+            raise SealedContentError("it is sealed, and was not opened: it takes its key")
+
 
 @attrs.frozen(eq=False)
 class Snapshot:
@@ -77,6 +109,9 @@ class Snapshot:
     `signer_key` is the key whose signature was checked and covers it, or None if there is none.
     `syntax` is the name of its `Format`. `voided_by` is None but where a signature does not
     cover it any more: then the names that were added, or none if it is the passport that was changed.
+
+    Of one that is `sealed` the passport says little, and there is no content, until it is opened with
+    `seal`. The digest and the signature are those of the sealed file.
     """
 
     passport: Passport
@@ -85,6 +120,8 @@ class Snapshot:
     signer_key: bytes | None
     syntax: str
     voided_by: tuple[str, ...] | None = None
+    sealed: Sealed | None = None
+    seal: Seal | None = None
 
     @property
     def stream(self) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeGuard, cast, ge
 
 import attrs
 
+from .sealing import Envelope, EnvelopeError
 from .shapes import UNKNOWN, Shape, parsed
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ LAST_SEQUENCE: Final = 1 << 62
 """Up to here the numbers of records may come from files: as many again are left to go on with."""
 
 Holds = Literal["blueprint", "state"]
-_LATER: Final = ("classes", "packages", "blueprint")
+_LATER: Final = ("classes", "packages", "blueprint", "sealed")
 
 # A text may put lists of any depth there.
 _SHOWN: Final = reprlib.Repr()
@@ -51,7 +52,8 @@ class Passport:
     classes of applications had (see `shapes`), but for those of which there is nothing to say.
     `packages` are the versions of the installed packages that these names come from, by the names of
     the packages. `blueprint` is the digest of the blueprint that ran; None if none did, or it is
-    unknown.
+    unknown. `sealed` is the envelope of a sealed snapshot (see `sealing`), and empty for any other; then
+    only what `outside` leaves is told, and all of it inside.
     """
 
     format: int
@@ -68,6 +70,20 @@ class Passport:
     classes: Mapping[str, str] = attrs.field(factory=dict[str, str])
     packages: Mapping[str, str] = attrs.field(factory=dict[str, str])
     blueprint: str | None = None
+    sealed: str = ""
+
+    def outside(self, sealed: str) -> Self:
+        """What of it may be known to everybody, of a snapshot whose envelope is `sealed`."""
+        return type(self)(
+            format=self.format,
+            application=self.application,
+            holds=self.holds,
+            written=self.written,
+            writer=self.writer,
+            python="",
+            sequence=self.sequence,
+            sealed=sealed,
+        )
 
     @property
     def shapes(self) -> Mapping[str, Shape]:
@@ -114,6 +130,11 @@ class Passport:
             parsed(made.classes)
         except ValueError as error:
             raise PassportError(f"classes: {error}") from error
+        if made.sealed:
+            try:
+                Envelope.parse(made.sealed)
+            except EnvelopeError as error:
+                raise PassportError(f"sealed: {error}") from error
         return made
 
     def to_line(self) -> bytes:

@@ -23,8 +23,10 @@ from .errors import PerdureError
 from .formats import table
 from .formats.format import Format, FormatError
 from .graph import Graph
+from .keyring import Keyring
 from .packages import packages_of
 from .passport import FORMAT, Holds, Passport
+from .sealing import Envelope, Seal
 from .trust import Signer
 
 __all__ = [
@@ -101,12 +103,14 @@ def write(
     syntax: str = "pickle",
     sequence: int = 0,
     blueprint: str | None = None,
+    seal: Seal | None = None,
     retire: Callable[[], object] | None = None,
     disk: Disk = DISK,
 ) -> Passport:
     """Capture `root` and write it to `path`, mode 0600, whole and durable or not at all.
 
-    Without a `signer` the file is unsigned: to everybody, its writer too, it is a stranger's.
+    Without a `signer` the file is unsigned: to everybody, its writer too, it is a stranger's. With a
+    `seal` it is sealed: nothing of the content is ever on the disk in the clear.
     `retire` is for `files.replace`. Raises `CaptureError`, `FormatError`, `VerificationError` or
     `WriteError`; the file that was at `path` is then still there.
     """
@@ -132,7 +136,7 @@ def write(
     form = table.by_name(syntax)
     # Of the binary form the stream itself was written, and its checksum was read back.
     compare = syntax != "pickle"
-    _write(path, passport, content, form, signer, compare=compare, retire=retire, disk=disk)
+    _write(path, passport, content, form, signer, seal, compare=compare, retire=retire, disk=disk)
     return passport
 
 
@@ -143,6 +147,7 @@ def put(
     form: Format,
     signer: Signer | None,
     *,
+    seal: Seal | None = None,
     retire: Callable[[], object] | None = None,
 ) -> None:
     """Write `content` to `path` in the syntax `form`, mode 0600, whole and durable or not at all.
@@ -152,13 +157,13 @@ def put(
     `files.replace`.
 
     Pass on this user's `signer` only for what was signed with it before: the file becomes this
-    user's own. Raises `FormatError` for a content that has no such form, `VerificationError` or
+    user's own. And pass on the `seal` of what was sealed, for else it is in the clear. Raises `FormatError` for a content that has no such form, `VerificationError` or
     `WriteError`; the file that was at `path` is then still there.
     """
     if signer is not None:
         content.believe()
     passport = attrs.evolve(passport, names=tuple(sorted(map(str, content.graph.names))))
-    _write(path, passport, content, form, signer, compare=True, retire=retire, disk=DISK)
+    _write(path, passport, content, form, signer, seal, compare=True, retire=retire, disk=DISK)
 
 
 def _write(
@@ -167,14 +172,17 @@ def _write(
     content: Content,
     form: Format,
     signer: Signer | None,
+    seal: Seal | None,
     *,
     compare: bool,
     retire: Callable[[], object] | None,
     disk: Disk,
 ) -> None:
+    keyring = None if seal is None else Keyring.of_seal(seal)
+
     def verify(temporary: Path) -> None:
         try:
-            found = read(temporary, disk)
+            found = read(temporary, disk, keyring)
         except SnapshotError as error:
             if error.place is None:
                 raise
@@ -184,6 +192,8 @@ def _write(
             raise VerificationError(path, "its passport")
         if found.signer_key != (signer and signer.public):
             raise VerificationError(path, "its signature")
+        if (found.seal is None) != (seal is None):
+            raise VerificationError(path, "its seal")
         if signer is not None:
             found.content.believe()
         place = _difference(content, found.content) if compare else None
@@ -191,7 +201,7 @@ def _write(
             raise VerificationError(path, place)
 
     files.replace(
-        path, form.encode(passport, content, signer), verify=verify, retire=retire, disk=disk
+        path, form.encode(passport, content, signer, seal), verify=verify, retire=retire, disk=disk
     )
 
 
@@ -206,17 +216,42 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def read(path: Path, disk: Disk = DISK) -> Snapshot:
+def read(path: Path, disk: Disk = DISK, keyring: Keyring | None = None) -> Snapshot:
     """Read the snapshot at `path`, in any syntax; nothing of it is loaded or run.
 
-    Of a binary one every byte is checked. Raises `SnapshotError` if the file is not there, is no
-    snapshot, is of a newer format, or has been cut or changed so that it cannot be read.
+    Of a binary one every byte is checked. What is sealed is opened with the `keyring`; without one
+    it stays sealed, and has no content. Raises `SnapshotError` if the file is not there, is no
+    snapshot, is of a newer format, or has been cut or changed so that it cannot be read; and
+    `UnlockError` if nothing in the keyring opens it, which of a binary one is said first.
     """
+    from .formats import pickled
+
     try:
         form, data = form_and_data(path, disk)
-        return form.decode(data)
+        if keyring is not None and form is pickled.FORMAT:
+            _unlock(path, pickled.peek(io.BytesIO(data)), keyring)
+        return opened(path, form.decode(data), keyring)
     except FormatError as error:
         raise SnapshotError.of(path, error) from error
+
+
+def opened(path: Path, found: Snapshot, keyring: Keyring | None) -> Snapshot:
+    """What was read at `path`, with its content if it was sealed and there is a `keyring`.
+
+    Raises `UnlockError`, and FormatError for what is damaged.
+    """
+    if keyring is None:
+        return found
+    seal = _unlock(path, found.passport, keyring)
+    if seal is None:
+        return found
+    from .formats import pickled
+
+    return pickled.opened(found, seal)
+
+
+def _unlock(path: Path, passport: Passport, keyring: Keyring) -> Seal | None:
+    return keyring.unlock(Envelope.parse(passport.sealed), path) if passport.sealed else None
 
 
 def peek(path: Path, disk: Disk = DISK) -> Passport:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from ..content import Content, Snapshot
     from ..graph import Graph
     from ..passport import Passport
+    from ..sealing import Seal
     from ..trust import Signer
+
+    Encode = Callable[[Passport, Content, Signer | None, Seal | None], Iterator[bytes]]
 
 
 @attrs.define
@@ -49,8 +52,9 @@ class Format:
     """What a file's name has after ``.snap``, for people: nothing, or ``.xml``."""
     begins: tuple[bytes, ...]
     """How its files begin: one of these, after a byte-order mark and white space at most."""
-    encode: "Callable[[Passport, Content, Signer | None], Iterator[bytes]]"
-    """The pieces of a file. Raises FormatError for a content that cannot be written in it."""
+    encode: "Encode"
+    """The pieces of a file, sealed if there is a seal. Raises FormatError for a content that cannot
+    be written in it."""
     decode: "Callable[[bytes], Snapshot]"
     """What the bytes of a file hold. Raises FormatError, and nothing else whatever they are."""
     locate: "Callable[[bytes, dict[int, int]], Graph] | None" = None

@@ -14,15 +14,22 @@ The first three lines are read with ``head -n 3``. The payload is a pickle strea
 one Zstandard frame (``zstd``), or as it is (``plain``) where packing would shrink it more than a
 thousandfold: a reader takes a greater claim for an attack on its memory. A file that nobody
 signed has zeros for key and signature. Nothing follows the signature.
+
+Of a sealed one (see `sealing`) the passport tells little, and has the envelope as ``sealed``. The third
+line is ``sealed 1234 1000``, and the payload a block of so many bytes, in which so many are sealed: the
+whole passport, the third line and the payload as above. All before the block is the block's head.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final
 
-from ..content import Content, Snapshot
+import attrs
+
+from ..content import Content, Sealed, Snapshot
 from ..passport import FORMAT as NUMBER
 from ..passport import Passport, PassportError, newer
+from ..sealing import Envelope, Seal, TamperedError, block_size
 from ..trust import Signer, verify
 from .format import Format, FormatError
 
@@ -36,10 +43,13 @@ _SPARE: Final = 1 << 16
 _DAMAGED: Final = "the file is damaged ({}); take a copy, or an earlier generation"
 
 
-def encode(passport: Passport, content: Content, signer: Signer | None) -> Iterator[bytes]:
+def encode(
+    passport: Passport, content: Content, signer: Signer | None, seal: Seal | None = None
+) -> Iterator[bytes]:
     """The pieces of a file. Raises FormatError if the content has no stream."""
     checksum = hashlib.sha256()
-    for piece in (_MAGIC_LINE, passport.to_line(), *_packed(content.stream)):
+    pieces = passport.to_line(), *_packed(content.stream)
+    for piece in (_MAGIC_LINE, *pieces) if seal is None else _sealed(passport, pieces, seal):
         checksum.update(piece)
         yield piece
     digest = checksum.digest()
@@ -62,8 +72,35 @@ def decode(data: bytes) -> Snapshot:
         raise _damage("its signature does not match", len(body) + 64)
     passport, start = _passport(data)
     line, place = _line(data, start)
+    if passport.sealed:
+        block = body[place:]
+        if line != _sealed_line(len(block), line):
+            raise _damage("the third line is not as it should be", start)
+        sealed = Sealed(Envelope.parse(passport.sealed), data[:place], block)
+        return Snapshot(
+            passport, Content.of_sealed(), digest, signer_key, FORMAT.name, sealed=sealed
+        )
     stream = _unpacked(line, start, body[place:])
     return Snapshot(passport, Content.of_stream(stream), digest, signer_key, FORMAT.name)
+
+
+def opened(found: Snapshot, seal: Seal) -> Snapshot:
+    """The sealed snapshot `found`, in whichever syntax, with its content. Raises FormatError."""
+    sealed = found.sealed
+    assert sealed is not None
+    try:
+        content = seal.content(sealed.block, sealed.head)
+        begin = content.index(b"\n") + 1
+        end = content.index(b"\n", begin)
+        passport = Passport.from_line(content[:begin])
+    except (TamperedError, ValueError) as error:
+        raise _damage(str(error)) from error
+    if passport.outside(found.passport.sealed) != found.passport:
+        raise _damage("its passport says two things")
+    stream = _unpacked(content[begin:end], begin, memoryview(content)[end + 1 :])
+    return attrs.evolve(
+        found, passport=passport, content=Content.of_stream(stream), sealed=None, seal=seal
+    )
 
 
 def peek(file: BinaryIO) -> Passport:
@@ -85,6 +122,23 @@ def _passport(data: bytes) -> tuple[Passport, int]:
         return Passport.from_line(line), place
     except PassportError as error:
         raise FormatError(f"its passport is wrong: {error}; write it anew", offset=start) from error
+
+
+def _sealed(passport: Passport, pieces: Iterable[bytes], seal: Seal) -> Iterator[bytes]:
+    content = b"".join(pieces)
+    size = block_size(len(content))
+    outside = passport.outside(str(seal.envelope)).to_line()
+    head = b"%b%bsealed %d %d\n" % (_MAGIC_LINE, outside, size, len(content))
+    yield head
+    yield from seal.block(content, head)
+
+
+def _sealed_line(size: int, line: bytes) -> bytes | None:
+    """How the third line has to be before a block of `size` bytes; None for no such line."""
+    length = line.rpartition(b" ")[2]
+    if not length.isdigit() or len(length) > 18 or block_size(int(length)) != size:
+        return None
+    return b"sealed %d %d" % (size, int(length))
 
 
 def _damage(what: str, offset: int | None = None) -> FormatError:

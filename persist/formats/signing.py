@@ -11,6 +11,7 @@ from ..mandate import Signature
 from ..passport import Passport
 from ..survey import Survey, survey
 from ..trust import Signer
+from . import armor
 
 
 def signed(
@@ -25,7 +26,9 @@ def signed(
 def opened(
     data: bytes, syntax: str, passport: Passport, signature: Signature | None, graph: Graph
 ) -> Snapshot:
-    """The snapshot of which all this was read in `data`."""
+    """The snapshot of which all this was read in `data`. Raises FormatError for what was sealed."""
+    if passport.sealed:
+        return armor.opened(data, syntax, passport, graph)
     holder, voided_by = mandate.holder(passport, signature, graph)
     digest = hashlib.sha256(data).digest()
     return Snapshot(passport, Content.of_graph(graph), digest, holder, syntax, voided_by)

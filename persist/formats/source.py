@@ -71,8 +71,10 @@ from ..mandate import Signature
 from ..passport import FORMAT as NUMBER
 from ..passport import Passport, PassportError, newer
 from ..reduction import class_of
+from ..sealing import Seal
 from ..survey import Survey
 from ..trust import Signer
+from .armor import armored
 from .format import Format, FormatError
 from .signing import opened, signed
 from .sourcebuilder import Record
@@ -86,8 +88,13 @@ _CHECKED: Final = 1 << 20
 _NOTHING_SHARED: Final = Survey(frozenset(), {}, [])
 
 
-def encode(passport: Passport, content: Content, signer: Signer | None) -> Iterator[bytes]:
+def encode(
+    passport: Passport, content: Content, signer: Signer | None, seal: Seal | None = None
+) -> Iterator[bytes]:
     """The pieces of a file. Raises FormatError for a name that cannot be written."""
+    if seal is not None:
+        passport, content = armored(passport, content, signer, seal)
+        signer = None
     graph = content.graph
     with collector_off():
         passport, signature, looked = signed(passport, graph, signer)

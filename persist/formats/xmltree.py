@@ -64,9 +64,11 @@ from ..content import Content, Snapshot
 from ..graph import Graph
 from ..mandate import Signature
 from ..passport import Passport, PassportError
+from ..sealing import Seal
 from ..survey import survey
 from ..trust import Signer
 from . import xmlreader, xmlwriter
+from .armor import armored
 from .format import Format, FormatError
 from .signing import opened, signed
 from .xmlevents import Document
@@ -75,8 +77,13 @@ from .xmltext import in_attribute, is_plain
 _BEGINS: Final = (b"<?xml", b"<snapshot", b"<!--", b"\xff\xfe<\0", b"\xfe\xff\0<")
 
 
-def encode(passport: Passport, content: Content, signer: Signer | None) -> Iterator[bytes]:
+def encode(
+    passport: Passport, content: Content, signer: Signer | None, seal: Seal | None = None
+) -> Iterator[bytes]:
     """The pieces of a file. Raises FormatError for what XML cannot hold."""
+    if seal is not None:
+        passport, content = armored(passport, content, signer, seal)
+        signer = None
     graph = content.graph
     with collector_off():
         passport, signature, looked = signed(passport, graph, signer)

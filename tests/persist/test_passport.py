@@ -68,7 +68,7 @@ def test_of_what_has_no_shape_nothing_is_known() -> None:
 
 
 def test_fields_of_a_newer_writer_are_passed_over() -> None:
-    content = {**json.loads(FULL.to_line()), "sealed": True}
+    content = {**json.loads(FULL.to_line()), "later": True}
     assert Passport.from_line(json.dumps(content).encode()) == FULL
 
 
