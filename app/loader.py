@@ -7,12 +7,13 @@ from typing import ClassVar, Final
 
 import attrs
 
-from ..persist import mandate, modules, snapshot
+from ..persist import modules, snapshot
 from ..persist.errors import PerdureError
 from ..persist.formats.format import FormatError
 from ..persist.passport import Passport
 from ..persist.restore import RestoreError, TrustError, restore
 from ..persist.snapshot import Snapshot, SnapshotError
+from ..persist.standing import Level, Standing, TrustedKey
 from ..persist.trust import Owner, Policy, Signer
 from . import soundness
 from .application import Application
@@ -86,14 +87,19 @@ class FieldsError(PerdureError):
 
 @attrs.frozen
 class Loaded:
-    """An application, whether it is this user's own work, and what there was to its snapshot."""
+    """An application, how far it is believed, and what there was to its snapshot."""
 
     application: Application
-    own: bool
+    standing: Standing
     path: Path
     passport: Passport
     digest: bytes
     syntax: str
+
+    @property
+    def own(self) -> bool:
+        """Whether it is this user's own work."""
+        return self.standing.level is Level.OWN
 
 
 @attrs.frozen
@@ -103,6 +109,7 @@ class Loader:
     signer: Signer
     trusted: Sequence[str] = ()
     folders: Sequence[str] = ()
+    keys: Sequence[TrustedKey] = ()
 
     def load(self, path: Path) -> Loaded:
         """Read, verify and restore the application in `path`.
@@ -117,7 +124,8 @@ class Loader:
 
     def restore(self, path: Path, found: Snapshot, owner: Owner) -> Loaded:
         """The application in the snapshot `found`, which `owner` had put at `path`; as `load`."""
-        own = found.is_signed_by(self.signer)
+        standing = Standing.of(found, self.signer, self.keys)
+        own = standing.level is Level.OWN
         if own and not owner.may_have_signed():
             raise OwnerError(path, owner.user)
         folders = modules.merged(self.folders, found.folders(self.signer))
@@ -131,8 +139,7 @@ class Loader:
         except FormatError as error:
             raise SnapshotError.of(path, error) from error
         except TrustError as error:
-            if found.syntax != "pickle":
-                error.cause = mandate.distrust(found.voided_by)
+            error.cause = standing.cause
             raise LoadError(path, error) from error
         except RestoreError as error:
             raise LoadError(path, error) from error
@@ -150,7 +157,7 @@ class Loader:
         application.registry.follow_moves()
         # Those of the passport: in text the signature covers them, and not what is a value.
         application.paths = folders
-        return Loaded(application, own, path, found.passport, found.digest, found.syntax)
+        return Loaded(application, standing, path, found.passport, found.digest, found.syntax)
 
 
 def _check_fields(path: Path, found: Snapshot, policy: Policy, *, strict: bool) -> None:

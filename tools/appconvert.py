@@ -16,6 +16,7 @@ import click
 from ..persist.collector import collector_off
 from ..persist.errors import PerdureError
 from .command import complain, report, run, say, version_option
+from .trustoptions import key_option, trust_key_option
 
 PROGRAM: Final = "appconvert"
 _TROUBLE: Final = 2
@@ -71,7 +72,7 @@ def _check_options(mode: str, options: dict[str, Any], context: click.Context) -
     allowed: dict[str, tuple[str, ...]] = {
         "to": ("to", "output", "force"),
         "set": ("set", "to", "output", "force"),
-        "check": ("check", "with_code", "pythonpath", "trust"),
+        "check": ("check", "with_code", "pythonpath", "trust", "trust_keys"),
         "show": ("show",),
         "diff": ("diff",),
     }
@@ -238,6 +239,7 @@ def _check(arguments: Sequence[str], options: dict[str, Any]) -> int:
                     with_code=options["with_code"],
                     folders=options["pythonpath"],
                     trusted=options["trust"],
+                    keys=options["trust_keys"],
                 )
             except PerdureError as error:
                 status = max(status, report(PROGRAM, error))
@@ -368,6 +370,8 @@ COMMAND = click.Command(
             metavar="MODULE",
             help="With --with-code: a module to import, though the snapshot is somebody else's.",
         ),
+        trust_key_option("With --check: "),
+        key_option(),
         click.Option(
             ["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."
         ),

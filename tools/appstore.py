@@ -17,8 +17,10 @@ import click
 from ..persist.collector import collector_off
 from .command import complain, report, run, say, version_option
 from .moment import Moment
+from .trustoptions import trust_key_option
 
 if TYPE_CHECKING:
+    from ..persist.standing import TrustedKey
     from .subject import Subject
 
 PROGRAM: Final = "appstore"
@@ -103,6 +105,7 @@ def _recover(
     output: Path | None,
     force: bool,
     trust: Sequence[str],
+    trust_keys: Sequence["TrustedKey"],
     pythonpath: Sequence[Path],
 ) -> int:
     from ..app.loader import Loader
@@ -118,7 +121,8 @@ def _recover(
         _check_output(output, force)
     elif force:
         raise click.UsageError("--force goes with -o")
-    loader = Loader(Signer.of_user(), trust, [str(folder.absolute()) for folder in pythonpath])
+    folders = [str(folder.absolute()) for folder in pythonpath]
+    loader = Loader(Signer.of_user(), trust, folders, trust_keys)
     recovery = storerecovery.Recovery(subject, loader, Wanted(at, sequence))
     for line in recovery.install() if output is None else recovery.write(output):
         say(line)
@@ -277,6 +281,7 @@ _command(
             metavar="MODULE",
             help="A module whose classes a snapshot of somebody else may name; repeatable.",
         ),
+        trust_key_option(),
         click.Option(
             ["--pythonpath"],
             multiple=True,

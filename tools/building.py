@@ -1,7 +1,7 @@
 """From what a person asked for to an application, ready to be run or written."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +15,6 @@ from ..persist import modules, snapshot
 from ..persist.errors import PerdureError
 from ..persist.formats import table
 from ..persist.passport import Holds
-from ..persist.trust import Signer
 from .command import Choice
 
 
@@ -53,7 +52,7 @@ class Basis:
     origin: str | None = None
 
 
-def basis(append: Path | None, target: Path, signer: Signer, trusted: Sequence[str]) -> Basis:
+def basis(append: Path | None, target: Path, loader: Loader) -> Basis:
     """The application in `append` if that file is there, else a new one named after `target`.
 
     Raises TargetError when writing `target` would cost somebody's state.
@@ -62,7 +61,7 @@ def basis(append: Path | None, target: Path, signer: Signer, trusted: Sequence[s
     if append is not None and append.exists():
         if append != target:
             _check_target(target)
-        found = Loader(signer, trusted).load(append)
+        found = loader.load(append)
         found.application.name = name if target != append else found.application.name
         return Basis(found.application, found.own, found.passport.holds, found.digest.hex())
     _check_target(target)

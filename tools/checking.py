@@ -9,10 +9,11 @@ import attrs
 from ..convert.brief import in_words
 from ..convert.outline import Outline
 from ..convert.sizes import sizes
-from ..persist import fieldtypes, mandate, modules, snapshot
+from ..persist import fieldtypes, modules, snapshot
 from ..persist.content import Snapshot
 from ..persist.formats.format import FormatError
 from ..persist.snapshot import MissingSnapshotError, SnapshotError
+from ..persist.standing import Standing, TrustedKey
 from ..persist.survey import survey
 from ..persist.trust import Owner, Policy, Signer, way_out
 
@@ -27,7 +28,12 @@ class Outcome:
 
 
 def check(
-    path: Path, *, with_code: bool, folders: Sequence[Path], trusted: Sequence[str]
+    path: Path,
+    *,
+    with_code: bool,
+    folders: Sequence[Path],
+    trusted: Sequence[str],
+    keys: Sequence[TrustedKey] = (),
 ) -> Outcome:
     """Check the file at `path`; `with_code` against what its classes declare as well.
 
@@ -70,17 +76,15 @@ def check(
         f"{path}: valid {found.syntax}: {passport.holds} of the application"
         f" {passport.application}, written {passport.written};"
         f" {len(measured.objects):,} objects, {in_words(measured.whole[0])};"
-        f" {_signed(found, signer)}",
+        f" {_signed(found, Standing.of(found, signer, keys))}",
     )
     return Outcome(os.EX_OK, (), tuple(said))
 
 
-def _signed(found: Snapshot, signer: Signer) -> str:
-    if found.signer_key is not None:
-        return "signed by you" if found.is_signed_by(signer) else "signed by somebody else"
+def _signed(found: Snapshot, standing: Standing) -> str:
+    said = standing.said
     if found.voided_by is None:
-        return "not signed"
-    said = mandate.distrust(found.voided_by)
+        return said
     if not found.voided_by:
         return f"{said}; put back what was changed, or export it again"
     names = _untrusted(found)

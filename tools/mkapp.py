@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .command import Choice, KindGroup, run, version_option
+from .trustoptions import trust_key_option
 
 SHARED = [
     click.Option(
@@ -34,6 +35,7 @@ SHARED = [
         multiple=True,
         help="With --append: a module whose classes a snapshot of somebody else may name.",
     ),
+    trust_key_option("With --append: "),
     click.Option(["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."),
 ]
 
@@ -56,6 +58,7 @@ COMMAND = KindGroup(
 
 @COMMAND.result_callback()
 def _write(choice: Choice, **options: Any) -> None:
+    from ..app.loader import Loader
     from ..persist import modules, snapshot
     from ..persist.formats import table
     from ..persist.trust import Signer
@@ -67,7 +70,8 @@ def _write(choice: Choice, **options: Any) -> None:
     # Modules that the kind's own options name (--class, --processor) are found here.
     modules.add_folders(folders)
     signer = Signer.of_user()
-    basis = building.basis(append, target, signer, options["trust"])
+    loader = Loader(signer, options["trust"], keys=options["trust_keys"])
+    basis = building.basis(append, target, loader)
     application = basis.application
     building.include(application, choice)
     application.process = building.overridden(

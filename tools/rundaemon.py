@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .command import Choice, KindGroup, run, sentence, status_of, version_option
+from .trustoptions import trust_key_option
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -106,6 +107,7 @@ SHARED = [
         metavar="MODULE",
         help="A module whose classes a snapshot of somebody else may name; repeatable.",
     ),
+    trust_key_option(),
     click.Option(
         ["--pythonpath"],
         multiple=True,

@@ -23,6 +23,7 @@ from ..app.recovery import begin
 from ..app.state import Keeping
 from ..persist.lock import LockedError
 from ..persist.store import GENERATIONS, FolderStore
+from ..persist.standing import TrustedKey
 from ..persist.trust import Signer
 from . import building, logs, root
 from .command import Choice, report, sentence
@@ -61,6 +62,7 @@ class Server:
     checkpoint_every: float
     keep: int
     trust: Sequence[str]
+    trust_keys: Sequence[TrustedKey]
     pythonpath: Sequence[Path]
     debug: bool
 
@@ -75,7 +77,7 @@ class Server:
             signal.signal(number, signal.SIG_IGN)
         os.chdir(self.rundir)
         folders = [str(folder) for folder in self.pythonpath]
-        loader = Loader(Signer.of_user(), self.trust, folders)
+        loader = Loader(Signer.of_user(), self.trust, folders, self.trust_keys)
         application, built = self._blueprint(loader)
         process = application.process = building.overridden(
             application.process, uid=self.uid, gid=self.gid, umask=self.umask
@@ -86,9 +88,14 @@ class Server:
         logs.start(log, debug=self.debug)
         notices: list[str] = []
         if built and not built.own:
-            warning = f"{built.path} is not this user's work; it may do what --trust allows"
+            warning = (
+                f"{built.path} is not this user's work ({built.standing.said}); it may do what"
+                " --trust allows"
+            )
             notices.append(f"warning: {warning}")
             _log.warning("%s", warning)
+        elif built:
+            _log.info("%s is %s", built.path, built.standing.said)
         store = FolderStore(self._state_folder(application.name), application.name, keep=self.keep)
         if built:
             store.syntax = built.syntax
