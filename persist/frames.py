@@ -24,6 +24,9 @@ The tag says who wrote the frame, since recovery unpickles what is in it. Its ke
 user's own (`journal_key`), the application and the segment's first number, so that no frame counts
 in any other place; that the header has no part in it lets the frames outlive a damaged header.
 Where a journal was written without the user's key the tag protects from accidents only.
+
+Of a sealed journal the header has the envelope as ``sealed``, and of each frame with records the body is
+sealed (see `sealing`), which the highest bit of the count says. Lengths and tag are of the sealed body.
 """
 
 import hashlib
@@ -36,6 +39,7 @@ from typing import Any, Final, NamedTuple
 
 import attrs
 
+from .sealing import OVERHEAD, Envelope, EnvelopeError, RecordSeal, TamperedError
 from .trust import Signer
 
 FORMAT: Final = 1
@@ -49,6 +53,7 @@ _FACTS: Final = struct.Struct("<IIQQ")
 _LENGTH: Final = struct.Struct("<I")
 _CHECKED: Final = 8
 _TAGGED_END: Final = 32
+_SEALED: Final = 1 << 31
 _PURPOSE: Final = b"the key of journals: this signature is never published"
 # A larger record is neither joined to others nor copied on its way to the disk.
 LARGE: Final = 1 << 18
@@ -70,7 +75,7 @@ class Header:
 
     `first` is the number of the first record that may be in it; all greater ones in older segments
     are superseded. `written` is a time in ISO 8601, UTC. A `fresh` segment forgets every state and
-    record before it.
+    record before it. `sealed` is the envelope of a sealed one, and else empty.
     """
 
     application: str
@@ -78,10 +83,14 @@ class Header:
     written: str
     writer: str
     fresh: bool = False
+    sealed: str = ""
 
     def to_bytes(self) -> bytes:
         """Both lines."""
-        line = json.dumps(attrs.asdict(self)).encode("ascii")
+        facts = attrs.asdict(self)
+        if not self.sealed:
+            del facts["sealed"]
+        line = json.dumps(facts).encode("ascii")
         return b"%s%d\n%s\n" % (MAGIC, FORMAT, line)
 
     @classmethod
@@ -96,19 +105,27 @@ class Header:
         line, end, _ = rest.partition(b"\n")
         try:
             facts: Any = json.loads(line)
-            header = cls(**{name: facts[name] for name in attrs.fields_dict(cls)})
+            known: dict[str, Any] = {"sealed": "", **facts}
+            header = cls(**{name: known[name] for name in attrs.fields_dict(cls)})
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise HeaderError("its header is damaged") from error
         kinds = {"application": str, "first": int, "written": str, "writer": str, "fresh": bool}
+        kinds["sealed"] = str
         if not end or any(type(getattr(header, name)) is not kinds[name] for name in kinds):
             raise HeaderError("its header is damaged")
+        if header.sealed:
+            try:
+                Envelope.parse(header.sealed)
+            except EnvelopeError as error:
+                raise HeaderError(str(error)) from error
         return header
 
 
 class Frame(NamedTuple):
     """A frame that was found whole, from `offset` to `end`, in a segment's bytes.
 
-    `records` are copies of the payloads; None if its `total` numbers were given up.
+    `records` are copies of the payloads; None if its `total` numbers were given up, or if it is
+    `sealed`: then that is its body, which `unsealed` opens.
     """
 
     offset: int
@@ -117,6 +134,7 @@ class Frame(NamedTuple):
     total: int
     synced: int
     records: list[bytes] | None
+    sealed: bytes | None = None
 
 
 class ForeignTagError(ValueError):
@@ -138,13 +156,19 @@ def tagger(key: bytes, application: str, first: int) -> hashlib.blake2b:
     return hashlib.blake2b(digest_size=16, key=own)
 
 
-def encode(tags: hashlib.blake2b, first: int, records: Sequence[bytes], synced: int) -> list[bytes]:
-    """A frame of `records`; as pieces, because a large record is not copied."""
+def encode(
+    tags: hashlib.blake2b,
+    first: int,
+    records: Sequence[bytes],
+    synced: int,
+    seal: RecordSeal | None = None,
+) -> list[bytes]:
+    """A frame of `records`; as pieces, because a large record is not copied but to be sealed."""
     count = len(records)
     lengths = struct.pack(f"<{count}I", *map(len, records))
     if count == 1 and len(records[0]) > LARGE:
-        return _encode(tags, first, count, synced, [lengths, records[0]])
-    return _encode(tags, first, count, synced, [b"".join((lengths, *records))])
+        return _encode(tags, first, count, synced, [lengths, records[0]], seal)
+    return _encode(tags, first, count, synced, [b"".join((lengths, *records))], seal)
 
 
 def encode_void(tags: hashlib.blake2b, first: int, count: int, synced: int) -> list[bytes]:
@@ -152,10 +176,36 @@ def encode_void(tags: hashlib.blake2b, first: int, count: int, synced: int) -> l
     return _encode(tags, first, count, synced, [b""])
 
 
+def unsealed(frame: Frame, seal: RecordSeal) -> Frame:
+    """The sealed `frame` with its records. Raises `TamperedError`."""
+    body = frame.sealed
+    assert body is not None
+    facts = _FACTS.pack(len(body), frame.total | _SEALED, frame.first, frame.synced)
+    content = seal.opened(facts, body)
+    start = 4 * frame.total
+    if start > len(content):
+        raise TamperedError("what is sealed in it is no batch of records")
+    lengths = struct.unpack_from(f"<{frame.total}I", content)
+    limits = list(accumulate(lengths, initial=start))
+    if limits[-1] != len(content):
+        raise TamperedError("what is sealed in it is no batch of records")
+    return frame._replace(records=[content[a:b] for a, b in pairwise(limits)], sealed=None)
+
+
 def _encode(
-    tags: hashlib.blake2b, first: int, count: int, synced: int, body: list[bytes]
+    tags: hashlib.blake2b,
+    first: int,
+    count: int,
+    synced: int,
+    body: list[bytes],
+    seal: RecordSeal | None = None,
 ) -> list[bytes]:
-    facts = _FACTS.pack(sum(map(len, body)), count, first, synced)
+    length = sum(map(len, body))
+    if seal is None:
+        facts = _FACTS.pack(length, count, first, synced)
+    else:
+        facts = _FACTS.pack(length + OVERHEAD, count | _SEALED, first, synced)
+        body = [seal.closed(facts, body)]
     hasher = tags.copy()
     hasher.update(facts)
     for piece in body:
@@ -219,6 +269,7 @@ def _parse(
         return None
     mark, checksum, length, count, first, synced, tag = _HEAD.unpack_from(data, offset)
     end = body + length
+    is_sealed, count = count & _SEALED, count & ~_SEALED
     if (
         mark != MARK
         or end > len(data)
@@ -235,6 +286,8 @@ def _parse(
             raise ForeignTagError(offset)
     if not length:
         return Frame(offset, end, first, count, synced, None)
+    if is_sealed:
+        return Frame(offset, end, first, count, synced, None, data[body:end])
     start = body + 4 * count
     if start > end:
         return None

@@ -35,7 +35,8 @@ class SegmentFacts:
     """A segment: its name says that it begins with the number `first`.
 
     `header` is None if it is damaged. Of its `size` bytes `used` are not the zeros at the end.
-    `records` are those that are whole, `last` the greatest of their numbers, and 0 for none.
+    `records` are those that are whole, `last` the greatest of their numbers, and 0 for none. Whether
+    any are sealed can be told without their key.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class SegmentFacts:
     records: int
     last: int
     writer: Writer
+    is_sealed: bool
 
     @property
     def is_fresh(self) -> bool:
@@ -111,7 +113,7 @@ def _facts(path: Path, first: int, data: bytes, application: str, key: bytes) ->
     except HeaderError:
         header = None
     frames = find_frames(data, 0, None)
-    full = [frame for frame in frames if frame.records is not None]
+    full = [frame for frame in frames if frame.records is not None or frame.sealed is not None]
     return SegmentFacts(
         path=path,
         first=first,
@@ -121,6 +123,7 @@ def _facts(path: Path, first: int, data: bytes, application: str, key: bytes) ->
         records=sum(frame.total for frame in full),
         last=max((frame.first + frame.total - 1 for frame in full), default=0),
         writer=_writer(data, frames, key, application, first),
+        is_sealed=any(frame.sealed is not None for frame in frames),
     )
 
 

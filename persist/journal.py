@@ -27,6 +27,7 @@ from .errors import PerdureError
 from .files import WriteError, make_folder
 from .frames import GREATEST_RECORD, Frame
 from .journalwriter import JournalWriter, Level
+from .sealing import Seal
 from .segment import Place
 
 # Fewer would cost rate under the greatest load, and more would make its first ones wait.
@@ -107,6 +108,7 @@ class Journal:
         level: Level = "durable",
         fresh: bool = False,
         carried: Sequence[Frame] = (),
+        seal: Seal | None = None,
         backlog: int = 1 << 28,
         on_progress: Callable[[int], object] = _nothing,
         on_failure: Callable[[WriteError], object] = _nothing,
@@ -116,13 +118,14 @@ class Journal:
         """Begin a segment in `folder`, and the folder if need be; raises `WriteError`.
 
         `first` and `carried` are what the reader of the same folder says; `first` is 1 where there
-        is nothing. A `fresh` journal forgets what was before it. When more than `backlog` bytes
+        is nothing. A `fresh` journal forgets what was before it. With a `seal` all records are sealed,
+        those `carried` too. When more than `backlog` bytes
         wait, no more are taken. The caller must hold the application's lock.
         """
         self.folder = folder
         make_folder(folder, disk)
         self._writer = JournalWriter.begin(
-            Place(disk, folder, application, key), level, first, carried=carried, fresh=fresh
+            Place(disk, folder, application, key, seal), level, first, carried=carried, fresh=fresh
         )
         self._backlog = backlog
         self._on_progress = on_progress

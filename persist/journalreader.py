@@ -33,7 +33,10 @@ from .frames import (
     find_frames,
     read_frames,
     tagger,
+    unsealed,
 )
+from .keyring import Keyring, UnlockError
+from .sealing import Envelope, RecordSeal, TamperedError, name_in
 from .segment import DAMAGED, segments
 
 _NO_NUMBERS: Final = range(0)
@@ -101,6 +104,7 @@ class JournalReader:
     application: str
     key: bytes | None = attrs.field(repr=False)
     _disk: Disk = attrs.field(default=DISK, repr=False)
+    keyring: Keyring | None = None
     # The number of the segment that forgets all states and records before it.
     fresh_from: int | None = attrs.field(init=False, default=None)
     # When that was written.
@@ -113,6 +117,8 @@ class JournalReader:
     _superseded: int = attrs.field(init=False, default=0)
     _cut: int = attrs.field(init=False, default=0)
     _damage: list[Damage] = attrs.field(init=False, factory=list[Damage])
+    # Of which segment and data key the last frame was, and what opens it.
+    _seal: tuple[int, bytes, RecordSeal] | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         """Look at the headers: raises `JournalError` if this is not a journal for us to read."""
@@ -148,8 +154,9 @@ class JournalReader:
         """The records with numbers greater than `after`, in order, with their numbers.
 
         A state that holds the effect of all up to `after` needs these. Nothing before the segment
-        that forgets is given. Raises `JournalError` if a segment cannot be opened, or if another
-        key than ours made it, or it is another user's file.
+        that forgets is given. Of what is sealed a reader without a keyring gives the numbers, and
+        nothing for each record. Raises `JournalError` if a segment cannot be opened, or if another
+        key than ours made it, or it is another user's file; and `UnlockError`.
         """
         self._begin(max(after, (self.fresh_from or 1) - 1))
         chain = [*self._segments, (GREATEST_NUMBER + 1, self.folder)]
@@ -228,7 +235,7 @@ class JournalReader:
                 if frame.first != expected:
                     break
                 expected, offset = frame.first + frame.total, frame.end
-                yield from self._admit(frame, following)
+                yield from self._admit(path, first, frame, following)
         except ForeignTagError as error:
             raise JournalError(
                 path,
@@ -238,7 +245,7 @@ class JournalReader:
         end = len(data.rstrip(b"\0"))
         if offset < end or expected < following <= GREATEST_NUMBER:
             rest = find_frames(data, offset, tags)
-            yield from self._go_on(path, rest, following, expected, offset, end)
+            yield from self._go_on(path, first, rest, following, expected, offset, end)
 
     def _content(self, path: Path) -> bytes:
         try:
@@ -255,7 +262,14 @@ class JournalReader:
         return data
 
     def _go_on(
-        self, path: Path, frames: list[Frame], following: int, expected: int, offset: int, end: int
+        self,
+        path: Path,
+        begin: int,
+        frames: list[Frame],
+        following: int,
+        expected: int,
+        offset: int,
+        end: int,
     ) -> Iterator[tuple[int, bytes]]:
         """What can be had of a segment from where its frames do not follow each other any more."""
         synced = max((frame.synced for frame in frames), default=0)
@@ -273,7 +287,7 @@ class JournalReader:
                     frame.offset - offset,
                     range(expected, min(frame.first, following)),
                 )
-            yield from self._admit(frame, following)
+            yield from self._admit(path, begin, frame, following)
             expected, offset = frame.first + frame.total, frame.end
         end = max(end, offset)
         if expected <= synced:
@@ -281,7 +295,32 @@ class JournalReader:
         elif following > GREATEST_NUMBER:
             self._cut = end - offset
 
-    def _admit(self, frame: Frame, following: int) -> Iterator[tuple[int, bytes]]:
+    def _unsealed(self, path: Path, begin: int, frame: Frame, sealed: bytes) -> Frame:
+        if self.keyring is None:
+            return frame._replace(records=[b""] * frame.total, sealed=None)
+        name = name_in(sealed)
+        if self._seal is None or self._seal[:2] != (begin, name):
+            header = self._header(path)
+            if header is not None and header.sealed:
+                self.keyring.unlock(Envelope.parse(header.sealed), path)
+            seal = self.keyring.known(name)
+            if seal is None:
+                raise UnlockError(path, "its records are sealed with a key that was not given")
+            self._seal = begin, name, seal.records(self.application, begin)
+        try:
+            return unsealed(frame, self._seal[2])
+        except TamperedError as error:
+            raise JournalError(
+                path,
+                f"what is at {frame.offset} does not open: {error}; move it away and do without its"
+                " records",
+            ) from error
+
+    def _admit(
+        self, path: Path, begin: int, frame: Frame, following: int
+    ) -> Iterator[tuple[int, bytes]]:
+        if frame.sealed is not None and frame.first < following:
+            frame = self._unsealed(path, begin, frame, frame.sealed)
         first, records, last = frame.first, frame.records, frame.first + frame.total - 1
         if last >= following:
             dead = last + 1 - max(first, following)

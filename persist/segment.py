@@ -25,6 +25,7 @@ import attrs
 from .disk import Disk
 from .files import WriteError, write_error
 from .frames import GREATEST_NUMBER, LARGE, Frame, Header, encode, encode_void, tagger
+from .sealing import RecordSeal, Seal
 
 NAME: Final = "{:020d}.log"
 DAMAGED: Final = "damaged"
@@ -45,6 +46,7 @@ class Place:
     folder: Path
     application: str
     key: bytes = attrs.field(repr=False)
+    seal: Seal | None = None
 
 
 @attrs.define(eq=False)
@@ -65,6 +67,7 @@ class Segment:
     _synced: int
     _allocated: int
     _allocates: bool
+    _seal: RecordSeal | None
     _closed: bool = False
 
     @classmethod
@@ -93,14 +96,16 @@ class Segment:
             written=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             writer=_WRITER,
             fresh=fresh,
+            sealed=str(place.seal.envelope) if place.seal else "",
         )
+        seal = place.seal.records(place.application, first) if place.seal else None
         path = place.folder / NAME.format(first)
         disk, draft = place.disk, place.folder / _DRAFT
         with _failing_as(path, "creation"):
             with contextlib.suppress(FileNotFoundError):
                 disk.unlink(draft)
             handle = disk.create(draft)
-        segment = cls(path, first, first, disk, handle, tags, 0, first - 1, 0, True)
+        segment = cls(path, first, first, disk, handle, tags, 0, first - 1, 0, True, seal)
         try:
             segment._fill(header, carried, retained, given_up)
             with _failing_as(path, "renaming"):
@@ -193,7 +198,7 @@ class Segment:
     def _encode(self, records: Sequence[bytes]) -> list[bytes]:
         if not records:
             return []
-        pieces = encode(self._tags, self.next, records, self._synced)
+        pieces = encode(self._tags, self.next, records, self._synced, self._seal)
         self.next += len(records)
         return pieces
 

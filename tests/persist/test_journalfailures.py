@@ -13,6 +13,7 @@ from perdure.persist import frames, segment
 from perdure.persist import journal as journal_module
 from perdure.persist.files import CreateError, WriteError
 from perdure.persist.journal import ClosedJournalError, FullJournalError, Journal
+from perdure.persist.sealing import RecordSeal
 
 from .journals import FOLDER, PATIENCE, Gate, Told, begin, ending, payload, read
 from .simulator import SimulatedDisk
@@ -60,11 +61,15 @@ def test_no_memory_for_a_frame_is_a_failure_like_others(
     encode = frames.encode
 
     def frame(
-        tags: hashlib.blake2b, first: int, records: Sequence[bytes], synced: int
+        tags: hashlib.blake2b,
+        first: int,
+        records: Sequence[bytes],
+        synced: int,
+        seal: RecordSeal | None,
     ) -> list[bytes]:
         if lacking:
             raise lacking.pop()
-        return encode(tags, first, records, synced)
+        return encode(tags, first, records, synced, seal)
 
     monkeypatch.setattr(segment, "encode", frame)
     with ending(begin(told, disk)) as journal:
