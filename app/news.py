@@ -1,27 +1,27 @@
 """What a recovery has to know before it can make anything of a record: folders, and shapes of classes."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from ..persist.shapes import texts_of
 
 Entry = tuple[str, str, Any]
-NO_FOLDERS: Final[tuple[str, ...]] = ()
 
 
 @attrs.define(eq=False)
 class News:
     """Tells in a record what no record before it has told.
 
-    `folders` gives those where modules are found besides. `classes` are what the records name: it
+    `folders` gives those where modules are found besides; a run tells them first of all, also where
+    there are none: so a recovery knows where a run begins. `classes` are what the records name: it
     grows, and may hold functions as well.
     """
 
     folders: Callable[[], Sequence[str]]
     classes: Collection[object]
-    _folders: tuple[str, ...] = attrs.field(default=NO_FOLDERS, init=False)
+    _folders: tuple[str, ...] | None = attrs.field(default=None, init=False)
     _shapes: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
     _looked_at: int = attrs.field(default=0, init=False)
 
@@ -48,5 +48,5 @@ class News:
 
     def is_lost(self) -> None:
         """Records that were written last are given up, and what they have told with them."""
-        self._folders = NO_FOLDERS
+        self._folders = None
         self.is_checkpointed()

@@ -174,7 +174,8 @@ class _References(ApplicationReferences):
     def present_key(self, former: str) -> str:
         """The key of the component that records know as `former`.
 
-        Where several would have the same one, the first has it (see `Registry.follow_moves`).
+        Where several would have the same one in one run, the first has it (see
+        `Registry.follow_moves`). Those of several runs are one that has moved in between.
         """
         found = self.present.get(former)
         if found is None:
@@ -185,6 +186,10 @@ class _References(ApplicationReferences):
                 found = former
             self.present[former] = found
         return found
+
+    def begin_run(self) -> None:
+        """What follows is of another run, in which classes may have been elsewhere."""
+        self._former.clear()
 
     def give_up(self, key: str, holder: str) -> bool:
         self.note(key, f"registry[{holder}]")
@@ -237,6 +242,8 @@ class _Replay:
         return Replayed(count, since, (*self._divergences, *losses, *self._uncalled.values()))
 
     def _find_modules_in(self, folders: Sequence[str]) -> None:
+        # A run begins with them.
+        self._references.begin_run()
         # Of a stranger's records a folder is no more believed than a snapshot's of theirs.
         if self._policy.modules is None:
             modules.add_folders(folders)

@@ -75,7 +75,9 @@ class RecordView:
         if kind == "gone":
             yield f"- {place}"
         elif kind == "folders":
-            yield f"  modules are looked for in {', '.join(map(small, content[:_MOST_ARGUMENTS]))}"
+            if content:
+                shown = ", ".join(map(small, content[:_MOST_ARGUMENTS]))
+                yield f"  modules are looked for in {shown}"
         elif kind == "shapes":
             return  # For a recovery; what they are of follows.
         elif kind == "command":

@@ -145,7 +145,8 @@ def planned(kind: type[Any], was: Shape, bases: Mapping[type[Any], int]) -> Clas
     fields = field_types(kind)
     known: Mapping[str, str] = {} if was.fields is None else was.fields
     former = None if was.fields is None else tuple(was.fields)
-    new = () if fields is None else tuple(name for name in fields if name not in known)
+    # What a step has taken out of a field that was there has to come from somewhere, too.
+    new = () if fields is None else [name for name in fields if steps or name not in known]
     gone = frozenset[str]()
     if fields is not None:
         gone = frozenset((*known, *was.kept)).difference(fields)

@@ -41,9 +41,13 @@ class Paper:
 
     @property
     def entries(self) -> list[list[tuple[str, str, Any]]]:
-        """What each record says, but for the shapes of classes."""
+        """What each record says, but for the shapes of classes, and that there are no folders."""
         return [
-            [entry for entry in pickle.loads(payload)[1] if entry[1] != "shapes"]
+            [
+                (key, kind, content)
+                for key, kind, content in pickle.loads(payload)[1]
+                if kind != "shapes" and (kind, content) != ("folders", ())
+            ]
             for payload in self.payloads.values()
         ]
 
