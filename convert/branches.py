@@ -16,7 +16,9 @@ from ..persist.words import Word, word_of
 
 Branch = tuple[Step, Any]
 
-_WORD_PARTS: Final = {"method": "__self__", "datetime": "tzinfo", "time": "tzinfo"}
+_WORD_PARTS: Final = {
+    "method": "__self__", "datetime": "tzinfo", "time": "tzinfo", "concealed": "sealed"
+}  # fmt: skip
 
 
 def branches(item: object) -> Iterator[Branch]:

@@ -49,8 +49,8 @@ class Later:
 class Assembly:
     """One graph in the making. `where`, in all calls, is for messages: any mark of a place."""
 
-    def __init__(self) -> None:
-        self.names: Final = Names()
+    def __init__(self, names: Names | None = None) -> None:
+        self.names: Final = Names() if names is None else names
         self._known: dict[Any, Any] = {}
         self._fills: list[tuple[Any, list[Any], Any]] = []
         self._laters = 0

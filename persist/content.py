@@ -67,10 +67,11 @@ class Content:
     def stream(self) -> bytes:
         """The pickle stream. Raises FormatError if the graph is one that none can build."""
         if self._stream is None:
-            from . import graphstream
+            from . import concealment, graphstream
 
             self._check_open()
             assert self._graph is not None
+            concealment.check_open(self._graph)
             try:
                 self._stream = graphstream.write(self._graph)
             except GraphError as error:
@@ -90,6 +91,16 @@ class Content:
             except (StreamError, GraphError) as error:
                 raise FormatError(f"the content is not a stream of objects: {error}") from error
         return self._graph
+
+    def copied(self) -> Graph:
+        """The graph once more, for the caller to change. Raises FormatError as `stream`."""
+        from . import graphstream
+
+        try:
+            stream = self._stream or graphstream.write(self.graph)
+        except GraphError as error:
+            raise FormatError(f"no objects can be made of this: {error}") from error
+        return graphstream.read(stream, trusted=self._is_own or self._graph is not None)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -204,6 +204,10 @@ class Names:
             found = self._found[module, name] = Global("Global", (Instance,), content)
         return found
 
+    def forget(self, name: Global) -> None:
+        """Have no such name any more, since nothing in the graph has it."""
+        del self._found[name.module, name.name]
+
     def keep(self, used: Collection[Global]) -> None:
         """Forget all but those that are `used`: what is here is loaded with the graph."""
         self._found = {key: found for key, found in self._found.items() if found in used}

@@ -61,9 +61,10 @@ def persistent(
     One that was being written is made anew if it is gone, and never emptied; if it has become
     shorter, writing goes on at its end.
 
-    Fields named in `secret` are saved like all others, and not enciphered: who can read the file
-    has them, in XML and source at a glance. But a snapshot lists them in its passport, and what
-    shows one to people (the tree, the page, a comparison) hides their values.
+    Fields named in `secret` are saved like all others: a binary snapshot has their values, unless all
+    of it is sealed. But in XML and source they are concealed (see `concealment`), and nothing shows
+    them to people: no tree, page, comparison, log or message. The same is meant by
+    ``metadata={"secret": True}`` of a field of attrs or dataclasses, and by the class `Secret`.
 
     ``before_capture(self)``, if defined, is called before an object's fields are taken, perhaps more
     than once. ``after_restore(self)`` is called when all the objects of a snapshot are there, in no
@@ -94,8 +95,17 @@ def persistent(
 
 def secret_fields(item: object) -> tuple[str, ...]:
     """The fields that `item`, if it is a class, or a base of it has declared secret; sorted."""
-    declaration = getattr(item, _DECLARATION, None) if isinstance(item, type) else None
-    return tuple(sorted(declaration.secret)) if isinstance(declaration, _Declaration) else ()
+    if not isinstance(item, type):
+        return ()
+    declaration = getattr(item, _DECLARATION, None)
+    found = set(declaration.secret) if isinstance(declaration, _Declaration) else set[str]()
+    fields: Iterable[Any] = ()
+    if attrs.has(item):
+        fields = attrs.fields(item)
+    elif dataclasses.is_dataclass(item):
+        fields = dataclasses.fields(item)
+    found.update(each.name for each in fields if each.metadata.get("secret") is True)
+    return tuple(sorted(found))
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Self
 
 import attrs
 
-from . import files
+from . import concealment, files
 from .capture import capture
 from .content import Content, Snapshot
 from .disk import DISK, Disk
@@ -59,7 +59,10 @@ class SnapshotError(PerdureError):
     @classmethod
     def of(cls, path: Path, error: FormatError) -> Self:
         """That `error` was met in the file at `path`."""
-        return cls(path, error.reason, error.line, error.column, error.offset, error.place)
+        line = (
+            _line_of(path, error) if isinstance(error, concealment.ConcealedError) else error.line
+        )
+        return cls(path, error.reason, line, error.column, error.offset, error.place)
 
     def __str__(self) -> str:
         error = FormatError(self.reason, self.line, self.column, self.offset, self.place)
@@ -135,8 +138,11 @@ def write(
     content.believe()
     form = table.by_name(syntax)
     # Of the binary form the stream itself was written, and its checksum was read back.
-    compare = syntax != "pickle"
-    _write(path, passport, content, form, signer, seal, compare=compare, retire=retire, disk=disk)
+    _write(
+        path, passport, content, form, signer, seal,
+        written=shown_as(passport, content, form, signer, seal), compare=syntax != "pickle",
+        retire=retire, disk=disk,
+    )  # fmt: skip
     return passport
 
 
@@ -148,6 +154,7 @@ def put(
     signer: Signer | None,
     *,
     seal: Seal | None = None,
+    reveal: bool = False,
     retire: Callable[[], object] | None = None,
 ) -> None:
     """Write `content` to `path` in the syntax `form`, mode 0600, whole and durable or not at all.
@@ -157,13 +164,37 @@ def put(
     `files.replace`.
 
     Pass on this user's `signer` only for what was signed with it before: the file becomes this
-    user's own. And pass on the `seal` of what was sealed, for else it is in the clear. Raises `FormatError` for a content that has no such form, `VerificationError` or
-    `WriteError`; the file that was at `path` is then still there.
+    user's own. And pass on the `seal` of what was sealed, for else it is in the clear. In a text the
+    values of secret fields are concealed (see `concealment`), but with `reveal`, or a seal. Raises
+    `FormatError` for a content that has no such form, `VerificationError` or `WriteError`; the file
+    that was at `path` is then still there.
     """
     if signer is not None:
         content.believe()
     passport = attrs.evolve(passport, names=tuple(sorted(map(str, content.graph.names))))
-    _write(path, passport, content, form, signer, seal, compare=True, retire=retire, disk=DISK)
+    written = content if reveal else shown_as(passport, content, form, signer, seal)
+    _write(
+        path, passport, content, form, signer, seal,
+        written=written, compare=True, retire=retire, disk=DISK,
+    )  # fmt: skip
+
+
+def shown_as(
+    passport: Passport, content: Content, form: Format, signer: Signer | None, seal: Seal | None
+) -> Content:
+    """What `form` is made of: for a text secret values are concealed. Raises as `concealed`."""
+    if form.locate is None or seal is not None:
+        return content
+    return concealment.concealed(content, passport, signer)
+
+
+def _line_of(path: Path, error: concealment.ConcealedError) -> int | None:
+    try:
+        graph, lines = locate(path)
+        return lines.get(id(concealment.sealed_values(graph)[error.index]))
+    except (SnapshotError, IndexError):
+        # It was changed meanwhile.
+        return None
 
 
 def _write(
@@ -174,6 +205,7 @@ def _write(
     signer: Signer | None,
     seal: Seal | None,
     *,
+    written: Content,
     compare: bool,
     retire: Callable[[], object] | None,
     disk: Disk,
@@ -201,7 +233,7 @@ def _write(
             raise VerificationError(path, place)
 
     files.replace(
-        path, form.encode(passport, content, signer, seal), verify=verify, retire=retire, disk=disk
+        path, form.encode(passport, written, signer, seal), verify=verify, retire=retire, disk=disk
     )
 
 
@@ -238,13 +270,14 @@ def read(path: Path, disk: Disk = DISK, keyring: Keyring | None = None) -> Snaps
 def opened(path: Path, found: Snapshot, keyring: Keyring | None) -> Snapshot:
     """What was read at `path`, with its content if it was sealed and there is a `keyring`.
 
-    Raises `UnlockError`, and FormatError for what is damaged.
+    And with those of its concealed values of which this user has the key (see `concealment`). Raises
+    `UnlockError`, and FormatError for what is damaged.
     """
     if keyring is None:
-        return found
+        return concealment.opened(found)
     seal = _unlock(path, found.passport, keyring)
     if seal is None:
-        return found
+        return concealment.opened(found)
     from .formats import pickled
 
     return pickled.opened(found, seal)

@@ -62,6 +62,11 @@ def _parts_of_node(node: Node) -> list[Any]:
     return found
 
 
+def ordered(item: Any, looked: Survey) -> Iterable[Any]:
+    """As `parts`, of a set in the order that the survey of its graph has."""
+    return looked.members(item) if class_of(item) in SETS else parts(item)
+
+
 def objects(root: Any) -> Iterator[Any]:
     """Everything that `root` leads to, each once, but for scalars. No depth of nesting is too great."""
     seen: set[int] = set()

@@ -159,6 +159,12 @@ class Signer:
             ) from error
         return cls(_parse_key(path, text or b""))
 
+    @classmethod
+    def of_user_if_any(cls, folder: Path | None = None) -> "Signer | None":
+        """As `of_user`, but None where there is no key: none is made. Raises as that does."""
+        path = (folder or _folder_of_user()) / KEY_FILE
+        return cls.of_user(folder) if path.exists() else None
+
     @functools.cached_property
     def public(self) -> bytes:
         """The 32 bytes by which others, and this user later, check the signatures."""

@@ -11,6 +11,7 @@ time        10:00:00[.5][ fold=1]               the time zone, if it has one
 decimal     1.50
 method      the name of a bound method          the object, or the class, it is bound to
 module      the name of a module
+concealed   the name of a key                   a secret value (see `concealment`)
 """
 
 import datetime
@@ -23,8 +24,11 @@ import attrs
 from .graph import Call, Global, Names
 from .reduction import PROTOCOL
 
-NAMES: Final = frozenset({"datetime", "date", "time", "decimal", "method", "module"})
+NAMES: Final = frozenset({"datetime", "date", "time", "decimal", "method", "module", "concealed"})
+CONCEALED: Final = "perdure.persist.concealment:sealed"
+"""What is called, in a graph, for a value that is still concealed; as ``module:qualname``."""
 _FOLD: Final = " fold=1"
+_CONCEALED: Final = ("perdure.persist.concealment", "sealed")
 
 
 @attrs.frozen(eq=False)
@@ -62,6 +66,11 @@ def call_of(word: Word, names: Names) -> Call:
         if word.of is None:
             raise WordError("a method needs the object that it is bound to")
         return Call(names.find("builtins", "getattr"), (word.of, word.value))
+    if word.name == "concealed":
+        _check_text(word, "the name of a key")
+        if word.of is None:
+            raise WordError("a concealed value has its sealed text inside")
+        return Call(names.find(*_CONCEALED), (word.value, word.of))
     if word.of is not None and word.name not in ("datetime", "time"):
         raise WordError(f"nothing belongs to a {word.name}")
     if word.name == "module":
@@ -168,6 +177,12 @@ def _find_method(arguments: tuple[Any, ...]) -> Word | None:
     return None if arguments[0] is None else Word("method", arguments[1], arguments[0])
 
 
+def _find_concealed(arguments: tuple[Any, ...]) -> Word | None:
+    if len(arguments) != 2 or type(arguments[0]) is not str or not arguments[0]:
+        return None
+    return None if arguments[1] is None else Word("concealed", *arguments)
+
+
 def _find_module(arguments: tuple[Any, ...]) -> Word | None:
     if len(arguments) != 1 or type(arguments[0]) is not str or not arguments[0]:
         return None
@@ -181,4 +196,5 @@ _FINDERS: Final[dict[tuple[str, str], Callable[[tuple[Any, ...]], Word | None]]]
     ("decimal", "Decimal"): _find_decimal,
     ("builtins", "getattr"): _find_method,
     ("importlib", "import_module"): _find_module,
+    _CONCEALED: _find_concealed,
 }

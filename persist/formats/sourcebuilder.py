@@ -83,8 +83,8 @@ class Form:
 class Builder:
     """Makes the objects of one graph."""
 
-    def __init__(self) -> None:
-        self.assembly: Final = Assembly()
+    def __init__(self, assembly: Assembly | None = None) -> None:
+        self.assembly: Final = assembly or Assembly()
         self.names: Final = self.assembly.names
         self._fields: dict[bytes, str] = {}
         self._called: list[tuple[Any, int]] = []

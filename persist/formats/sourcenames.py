@@ -16,6 +16,7 @@ WORDS: Final = {
     "decimal": "Decimal",
     "method": "InstanceMethod",
     "module": "Module",
+    "concealed": "Concealed",
 }
 """The words here for those of `persist.words`."""
 

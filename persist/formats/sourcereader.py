@@ -48,11 +48,16 @@ _ENDED: Final = -1
 class Reader:
     """Reads one file, once: `data` is all of it, in UTF-8."""
 
-    def __init__(self, data: bytes, lines: dict[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        lines: dict[int, int] | None = None,
+        builder: Builder | None = None,
+    ) -> None:
         self._data = data
         self._lines = lines
         self._newlines: array[int] | None = None
-        self._builder = Builder()
+        self._builder = builder or Builder()
         self._stack: list[Frame] = []
         self._frame = Frame(TOP, [], None, 0)
         self._texts: dict[bytes, str] = {}

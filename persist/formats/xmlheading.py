@@ -20,7 +20,7 @@ ATTRIBUTES: Final = {
     "list": (), "tuple": (), "set": (), "frozenset": (), "dictionary": (),
     "instance": ("class",), "copyreg": ("loadfunc?",), "class": ("name",), "function": ("name",),
     "datetime": ("value",), "date": ("value",), "time": ("value",), "decimal": ("value",),
-    "method": ("name",), "module": ("name",), "reference": ("key",),
+    "method": ("name",), "module": ("name",), "concealed": ("value",), "reference": ("key",),
 }  # fmt: skip
 _EXAMPLES: Final = {
     "bool": "true", "int": "5", "float": "1.5", "datetime": "2026-11-21T05:47:19",

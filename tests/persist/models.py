@@ -456,3 +456,28 @@ class MyPersistentDict(dict[str, int]):
 
 def function() -> None:
     """A function by name."""
+
+
+@persistent(secret=("password",))
+class Account:
+    """A plain class with a secret."""
+
+    def __init__(self, name: str, password: object) -> None:
+        self.name = name
+        self.password = password
+
+
+@attrs.define(eq=False)
+class Login:
+    """An attrs class with slots, and a secret."""
+
+    name: str
+    pem: str = attrs.field(metadata={"secret": True})
+
+
+@dataclasses.dataclass
+class Deposit:
+    """A dataclass with a secret."""
+
+    number: int
+    content: object = dataclasses.field(metadata={"secret": True})

@@ -127,7 +127,7 @@ WRONG: list[tuple[str, str]] = [
         (
             "2:1: application: there is no element <qzx>; a value is one of none, bool, int, float,"
             " string, bytes, bytearray, list, tuple, set, frozenset, dictionary, instance, copyreg,"
-            " class, function, datetime, date, time, decimal, method, module, reference"
+            " class, function, datetime, date, time, decimal, method, module, concealed, reference"
         ),
     ),
     ("<int/>", "2:1: application: <int> needs an attribute value: write <int value=\"5\"/>"),
