@@ -8,6 +8,8 @@ already: the stream begins with all of them, which to a pickler would be impossi
 import io
 import pickle
 import struct
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from . import keys, opcodes, trail
@@ -17,7 +19,11 @@ from .graph import Global, Graph, GraphError, Names, Node
 from .opcodes import StreamError
 from .reduction import PROTOCOL
 
-__all__ = ["StreamError", "read", "write"]
+__all__ = ["StreamError", "read", "write", "write_part"]
+
+_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+_FIRST: Final = pickle.BINGET + b"\0"
+_CALLED: Final = pickle.REDUCE + pickle.MEMOIZE + pickle.POP
 
 # TUPLE3 in place of TUPLE2, so that the setter is in it, and then the persistent id of it instead of
 # the call. No stream has persistent ids of its own: `opcodes.check` refuses them.
@@ -80,23 +86,46 @@ def write(graph: Graph) -> bytes:
     """
     try:
         with collector_off():
-            return _write(graph)
+            return _write(graph.root, graph.names)
     except EndlessError as error:
         raise GraphError(f"{trail.find(graph.root, error.item)}: {error}") from error
     except pickle.PicklingError as error:
         raise GraphError(str(error)) from error
 
 
-def _write(graph: Graph) -> bytes:
-    memo: Memo = {id(name): (number, name) for number, name in enumerate(graph.names)}
-    head = b"".join(map(_named, graph.names))
+def write_part(
+    root: object, names: Iterable[Global], referred: Global, references: Mapping[str, object]
+) -> bytes:
+    """As `write`, for a part of a graph: what is among the `references` is written as one.
+
+    A reference is a call of `referred` with its text. `names` are at least those of the part.
+    """
+    try:
+        with collector_off():
+            return _write(root, dict.fromkeys([referred, *names]), references)
+    except EndlessError as error:
+        raise GraphError(f"a part of it: {error}") from error
+    except pickle.PicklingError as error:
+        raise GraphError(str(error)) from error
+
+
+def _write(
+    root: object, names: Iterable[Global], references: Mapping[str, object] = _NOTHING
+) -> bytes:
+    memo: Memo = {id(name): (number, name) for number, name in enumerate(names)}
+    pieces = [_named(name) for _, name in memo.values()]
+    for text, item in references.items():
+        # The function that is called has the number 0, and each text one that nobody asks for.
+        memo[id(item)] = (len(memo), item)
+        pieces.append(b"".join((_FIRST, _text(text), pickle.TUPLE1, _CALLED)))
+    head = b"".join(pieces)
     pieces = _Pieces()
     pickler = pickle.Pickler(pieces, PROTOCOL)
     pickler.memo = cast("Any", memo)
     try:
-        pickler.dump(graph.root)
+        pickler.dump(root)
     except RecursionError:
-        return DeepPickler(head, memo).dump(graph.root)
+        return DeepPickler(head, memo).dump(root)
     protocol, rest = pieces[0][:2], pieces[0][2:]
     return b"".join((protocol, head, rest, *pieces[1:]))
 

@@ -1,0 +1,315 @@
+"""A graph in parts: what cannot be loaded is taken out of it as streams, and put back as it was.
+
+All of it is done on inert nodes. What is taken out leaves a node of `parked.StandIn` behind: it is the
+node itself that changes, so that whatever has led to it leads to the stand-in, and back again.
+Objects in it that are reached by other ways, too, stay where they are.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, Final, cast
+
+import attrs
+
+from . import graphstream
+from .graph import Call, Global, Graph, GraphError, Instance, Names, Node, instance_of, is_shared
+from .graphstream import StreamError
+from .reduction import fields_of
+from .survey import parts
+
+STAND_IN: Final = "perdure.persist.parked:StandIn"
+_MODULE: Final = STAND_IN.partition(":")[0]
+_REFERRED: Final = ("perdure.persist.references", "referred")
+
+Fields = dict[str, Any]
+Shapes = Mapping[str, str]
+Resolve = Callable[[str], Any]
+"""Gives the node that a reference means, the key of a component say. Raises `GraphError`."""
+Bring = Callable[[bytes, bytes, Fields], tuple[bytes, bytes]]
+"""Brings a record, of what the fields describe, up to the present classes."""
+
+
+@attrs.frozen(eq=False)
+class Bay:
+    """A place in a graph, `at` a key or number of `holder`, where an object of its own stands."""
+
+    key: str
+    holder: Any
+    at: Any
+
+    @property
+    def item(self) -> Any:
+        """What is there."""
+        return self.holder[self.at]
+
+
+@attrs.frozen
+class Reason:
+    """Why, and since when, something is parked."""
+
+    text: str
+    since: str
+
+
+def field(node: Any, name: str) -> Any:
+    """The field `name` of an instance in a graph; None if there is none."""
+    state = node.state if isinstance(node, Node) else None
+    return next((part[name] for part in fields_of(state) or () if name in part), None)
+
+
+def parked_in(item: Any) -> Fields | None:
+    """The fields of what is parked where `item` is; None for what is no stand-in."""
+    if not isinstance(item, Node) or not _is_stand_in(item):
+        return None
+    record = field(item, "parked")
+    found = fields_of(record.state) if isinstance(record, Instance) else None
+    return None if found is None else found[0]
+
+
+def reach(roots: Iterable[Any], stop: Callable[[Any], bool] = lambda _: False) -> Iterator[Any]:
+    """What the `roots` lead to, each once: names, and all that may be met twice.
+
+    What `stop` says yes to is given, but not what it leads to.
+    """
+    seen: set[int] = set()
+    stack = list(roots)
+    while stack:
+        item = stack.pop()
+        if id(item) in seen or not (type(item) is Global or is_shared(item)):
+            continue
+        seen.add(id(item))
+        yield item
+        if not stop(item):
+            if isinstance(item, Instance):
+                stack.append(type(item))
+            stack += parts(item)
+
+
+def park(
+    graph: Graph, bays: Mapping[Bay, Reason], shapes: Callable[[Collection[str]], Shapes]
+) -> None:
+    """Take what stands in the `bays` out of `graph`. `shapes` gives those of classes by their names.
+
+    What stands in two bays is parked as that of the first.
+    """
+    kinds = {
+        name: graph.names.find(_MODULE, name) for name in ("StandIn", "stand_in", "Parked", "Lot")
+    }
+    berths: dict[int, tuple[Bay, Any, Any]] = {}
+    for bay in bays:
+        if not (isinstance(bay.item, Node) and _is_stand_in(bay.item)):
+            stand_in, content = _leave(bay, kinds)
+            berths[id(stand_in)] = bay, stand_in, content
+    live = {id(item): item for item in reach([graph.root])}
+    writer = _Writer(
+        graph.names, {number: bay.key for number, (bay, *_) in berths.items()}, live, shapes
+    )
+    common = writer.find_common([content for *_, content in berths.values()])
+    lot = None
+    if common:
+        lot = instance_of(kinds["Lot"])
+        lot.state = writer.part(common)
+        writer.in_lot = {id(item): number for number, item in enumerate(common)}
+    for bay, stand_in, content in berths.values():
+        written = writer.part(content)
+        record = instance_of(kinds["Parked"])
+        record.state = {
+            "key": bay.key,
+            "reason": bays[bay].text,
+            "since": bays[bay].since,
+            "made": b"",
+            "state": written.pop("stream"),
+            **written,
+            "lot": lot if writer.has_used_lot else None,
+            "commands": (),
+        }
+        stand_in.state = {"parked": record}
+    graph.names.keep({*kinds.values(), *(item for item in live.values() if type(item) is Global)})
+
+
+def put_back(
+    graph: Graph, bays: Iterable[Bay], resolve: Resolve, bring: Bring, *, trusted: bool
+) -> dict[Bay, str]:
+    """Put what is parked in the `bays` in the places of the stand-ins there.
+
+    What that fails for stays parked; for these the reasons are returned. A stream `trusted` is this
+    user's own. Raises what `bring` raises.
+    """
+    reader = _Putter(graph.names, resolve, bring, trusted)
+    contents: list[tuple[Bay, Any]] = []
+    failures: dict[Bay, str] = {}
+    seen: set[int] = set()
+    for bay in bays:
+        fields = parked_in(bay.item)
+        if fields is None or id(bay.item) in seen:
+            continue
+        seen.add(id(bay.item))
+        try:
+            contents.append((bay, reader.content(fields)))
+        except (StreamError, GraphError) as error:
+            failures[bay] = str(error)
+    for bay, content in contents:
+        stand_in = bay.item
+        if id(content) in reader.resolved or not isinstance(content, Node):
+            bay.holder[bay.at] = content
+        elif isinstance(content, Call) != isinstance(stand_in, Call):
+            failures[bay] = f"{content!r} cannot stand where {stand_in!r} stands"
+        else:
+            _become(stand_in, content)
+    return failures
+
+
+class _Writer:
+    """Writes what is taken out. `keys` are those of the stand-ins, and `live` all that stays, by ids."""
+
+    def __init__(
+        self,
+        names: Names,
+        keys: Mapping[int, str],
+        live: Mapping[int, Any],
+        shapes: Callable[[Collection[str]], Shapes],
+    ) -> None:
+        self.in_lot: Mapping[int, int] = {}
+        self.has_used_lot = False
+        self._referred = names.find(*_REFERRED)
+        self._keys = keys
+        self._live = live
+        self._shapes = shapes
+
+    def find_common(self, contents: Iterable[Any]) -> list[Any]:
+        """What of more than one of the `contents` is reached directly by what is of one alone."""
+        counts: Counter[int] = Counter()
+        reached: list[Any] = []
+        for content in contents:
+            for item in reach([content], self._stays):
+                if type(item) is not Global and not self._stays(item):
+                    counts[id(item)] += 1
+                    reached.append(item)
+        common: dict[int, Any] = {}
+        for holder in (contents, *(item for item in reached if counts[id(item)] == 1)):
+            for part in holder if holder is contents else parts(holder):
+                if counts[id(part)] > 1:
+                    common[id(part)] = part
+        return list(common.values())
+
+    def part(self, content: Any) -> Fields:
+        """`content` as a stream, and what goes with it."""
+        references: dict[str, Any] = {}
+        held: list[Any] = []
+        self.has_used_lot = False
+
+        def stop(item: Any) -> bool:
+            key = self._keys.get(id(item))
+            if key is None and id(item) in self.in_lot:
+                key = f"@{self.in_lot[id(item)]}"
+                self.has_used_lot = True
+            elif key is None and self._stays(item):
+                key = f"#{len(held)}"
+                held.append(item)
+            if key is None:
+                return False
+            references[key] = item
+            return True
+
+        names = [item for item in reach([content], stop) if type(item) is Global]
+        texts = tuple(sorted(map(str, names)))
+        return {
+            "stream": graphstream.write_part(content, names, self._referred, references),
+            "shapes": dict(self._shapes(texts)),
+            "names": texts,
+            "held": held,
+        }
+
+    def _stays(self, item: Any) -> bool:
+        return id(item) in self._live and type(item) is not Global
+
+
+class _Putter:
+    """Reads what was taken out. `resolved` are the ids of what references have led to."""
+
+    def __init__(self, names: Names, resolve: Resolve, bring: Bring, trusted: bool) -> None:
+        self.resolved: dict[int, Any] = {}
+        self._names = names
+        self._resolve = resolve
+        self._bring = bring
+        self._trusted = trusted
+        self._lots: dict[int, list[Any]] = {}
+
+    def content(self, fields: Fields) -> Any:
+        """Raises `StreamError` and `GraphError`."""
+        made, state = self._bring(fields["made"], fields["state"], fields)
+        given = self._read(state, fields)
+        if not made:
+            return given
+        kind = self._read(made, fields)
+        if type(kind) is not Global or type(given) is not tuple:
+            raise GraphError("it is not made as records are")
+        whole = instance_of(kind)
+        parts = (*cast("tuple[Any, ...]", given), *[None] * 4)
+        whole.state, whole.members, whole.pairs, whole.setter = parts[:4]
+        return whole
+
+    def _read(self, stream: bytes, fields: Fields) -> Any:
+        def refer(text: str) -> Any:
+            if text[:1] == "#":
+                found = fields["held"][int(text[1:])]
+            elif text[:1] == "@":
+                found = self._of_lot(fields["lot"])[int(text[1:])]
+            else:
+                found = self._resolve(text)
+            self.resolved[id(found)] = found
+            return found
+
+        names = _ReferringNames(self._names, refer)
+        return graphstream.read(stream, trusted=self._trusted, names=names).root
+
+    def _of_lot(self, lot: Any) -> list[Any]:
+        if id(lot) not in self._lots:
+            fields = cast("list[Fields]", fields_of(lot.state))[0]
+            stream = self._bring(b"", fields["stream"], fields)[1]
+            self._lots[id(lot)] = self._read(stream, fields)
+        return self._lots[id(lot)]
+
+
+class _ReferringNames(Names):
+    """The names of a graph, and for what means a reference the function that follows it."""
+
+    def __init__(self, names: Names, refer: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._names = names
+        self._refer: Any = refer
+
+    def find(self, module: str, name: str) -> Global:
+        found = self._names.find(module, name)
+        return cast("Global", self._refer) if (module, name) == _REFERRED else found
+
+
+def _is_stand_in(node: Node) -> bool:
+    kind = node.function if isinstance(node, Call) else type(node)
+    return type(kind) is Global and kind.module == _MODULE and kind.name in ("StandIn", "stand_in")
+
+
+def _leave(bay: Bay, kinds: Mapping[str, Global]) -> tuple[Any, Any]:
+    """The stand-in that is now in the bay, and what was there."""
+    item = bay.item
+    if isinstance(item, Instance):
+        content: Any = instance_of(cast("Global", type(item)))
+        _become(content, item)
+        _become(item, instance_of(kinds["StandIn"]))
+        return item, content
+    if isinstance(item, Call):
+        content = Call(item.function, item.arguments)
+        _become(content, item)
+        _become(item, Call(kinds["stand_in"], ()))
+        return item, content
+    bay.holder[bay.at] = stand_in = instance_of(kinds["StandIn"])
+    return stand_in, item
+
+
+def _become(node: Any, other: Any) -> None:
+    """Let `node`, an instance or a call as `other` is one, be what `other` is."""
+    own = "function" if isinstance(node, Call) else "keywords"
+    if own == "keywords":
+        node.__class__ = type(other)
+    for name in (*Node.__slots__, own):
+        setattr(node, name, getattr(other, name))
