@@ -1,0 +1,78 @@
+"""The options of ``appconvert``."""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from .command import version_option
+from .trustoptions import key_option, trust_key_option
+
+_ANY_FILE: Final = click.Path(path_type=Path)
+_FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+def parameters() -> list[click.Parameter]:
+    """All of them, and the argument."""
+    return [
+        click.Argument(["arguments"], nargs=-1, metavar="FILE..."),
+        click.Option(
+            ["--to"],
+            type=click.Choice(["xml", "source", "pickle", "html"]),
+            help="Write each FILE in this syntax (html: a page to look at).",
+        ),
+        click.Option(
+            ["--set"],
+            multiple=True,
+            metavar="PLACE=VALUE",
+            help="Set a value, such as 'registry[visits.Counter].value=41'; repeatable, all or none.",
+        ),
+        click.Option(
+            ["--check"], is_flag=True, default=False, help="Say whether each FILE is valid."
+        ),
+        click.Option(
+            ["--show"],
+            is_flag=True,
+            default=False,
+            help="Show the objects of a file as a tree, or what is at PLACE: --show PLACE FILE.",
+        ),
+        click.Option(
+            ["--diff"],
+            is_flag=True,
+            default=False,
+            help="Compare two files by their content: --diff OLD NEW. Exit status 0: the same;"
+            " 1: different; 2: trouble.",
+        ),
+        click.Option(
+            ["-o", "--output"],
+            type=_ANY_FILE,
+            help="The file to write; '-' is standard output. Default: FILE with another suffix.",
+        ),
+        click.Option(
+            ["--force"], is_flag=True, default=False, help="Replace a file that is there."
+        ),
+        click.Option(
+            ["--with-code"],
+            is_flag=True,
+            default=False,
+            help="With --check: compare with the types that the classes declare. It imports them.",
+        ),
+        click.Option(
+            ["--pythonpath"],
+            multiple=True,
+            type=_FOLDER,
+            help="With --with-code: a folder where modules are found; repeatable.",
+        ),
+        click.Option(
+            ["--trust"],
+            multiple=True,
+            metavar="MODULE",
+            help="With --with-code: a module to import, though the snapshot is somebody else's.",
+        ),
+        trust_key_option("With --check: "),
+        key_option(),
+        click.Option(
+            ["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."
+        ),
+        version_option(),
+    ]
