@@ -7,15 +7,56 @@ what counts is which names were asked for, and what was to be done with them.
 import io
 import pickle
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, NoReturn, Self, cast
+from typing import Any, ClassVar, Final, NoReturn, Self, cast
 
 from . import keys, opcodes
 from .opcodes import StreamError
 from .trust import METHODS, Policy
-from .values import DATA_CLASSES, SAFE_VALUES, TAKE_MEMBERS, TAKE_PAIRS, VALUE_FIELDS, Rule
+from .values import (
+    DATA_CLASSES,
+    HASHES,
+    SAFE_VALUES,
+    STATE_RULES,
+    TAKE_MEMBERS,
+    TAKE_PAIRS,
+    VALUE_FIELDS,
+    Hasher,
+    Rule,
+)
 
 # What an unpickler looks for on the instance itself, so that a field of that name would be called.
 _CALLED = frozenset({"append", "extend", "add", "__setstate__"})
+# How much of what a call is given makes up a piece: it is copied, and may be given to many calls.
+_PIECES: Final[dict[type, int]] = {list: 1, tuple: 1, dict: 1, str: 16, bytes: 16}
+_SLACK: Final = 1 << 16
+_STEPS_PER_COMPARISON: Final = 20
+_LONGEST_SAID: Final = 300
+
+
+class _Effort:
+    """What one stream may cost those who build it, in proportion to its size."""
+
+    def __init__(self, size: int) -> None:
+        self._pieces = size + _SLACK
+        self._budget = keys.Budget()
+        self._budget.allow_for(size)
+
+    def copy(self, arguments: tuple[Any, ...]) -> None:
+        """Allow for copies of all in `arguments`. Raises `StreamError`."""
+        for argument in arguments:
+            pieces = _PIECES.get(type(argument))
+            if pieces:
+                self._pieces -= len(argument) // pieces
+        self._pieces -= len(arguments)
+        if self._pieces < 0:
+            raise StreamError("it has more made of the same parts than anybody has memory for")
+
+    def compare(self) -> None:
+        """Allow for one comparison of what has the same hash. Raises `StreamError`."""
+        try:
+            self._budget.compare(_STEPS_PER_COMPARISON)
+        except keys.KeysError as error:
+            raise StreamError(str(error)) from error
 
 
 class _Named(type):
@@ -35,7 +76,8 @@ class _StandIn(metaclass=_Named):
     as it likes, but for one thing: no field of an instance is called. So does what will be refused
     by name, so that all such names are found.
 
-    Identity serves as hash and equality, so that sets and keys work whatever the real class says.
+    Identity serves as hash and equality, so that sets and keys work whatever the real class says; but
+    where a stranger can choose the hash of a value, it is that, and comparisons are counted.
     The methods have names for all their arguments: called on a stand-in class instead of an
     instance, as when a stream sets attributes of a class, they fail and the stream with them.
     """
@@ -43,23 +85,40 @@ class _StandIn(metaclass=_Named):
     name: ClassVar[str] = ""
     listed: ClassVar[bool] = False
     rule: ClassVar[Rule | None] = None
+    hasher: ClassVar[Hasher | None] = None
+    effort: ClassVar[_Effort]
     _closed = False
+    _parts: tuple[Any, ...] = ()
 
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
         if cls.rule is not None and (keywords or not cls.rule(arguments)):
             raise StreamError(f"{cls.name} is not made from such arguments")
-        return object.__new__(cls)
+        cls.effort.copy(arguments)
+        made = object.__new__(cls)
+        if cls.hasher is not None:
+            made._parts = arguments
+        return made
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         pass
 
+    def __hash__(self) -> int:
+        return object.__hash__(self) if self.hasher is None else self.hasher(self._parts)
+
+    def __eq__(self, other: object) -> bool:
+        self.effort.compare()
+        return self is other
+
     def __setstate__(self, state: object) -> None:
         if self._closed:
             raise StreamError(f"{self.name} has a state already")
+        parts = cast("tuple[object, ...]", state) if isinstance(state, tuple) else (state,)
+        self.effort.copy(parts)
         if self.listed:
             _check_state(self.name, state)
+            if self.hasher is not None:
+                self._parts = tuple(cast("dict[str, Any]", state).values())
         else:
-            parts = cast("tuple[object, ...]", state) if isinstance(state, tuple) else (state,)
             self._closed = any(isinstance(part, dict) and _CALLED & part.keys() for part in parts)
 
     def __setitem__(self, key: object, value: object) -> None:
@@ -94,6 +153,8 @@ def _check_state(name: str, state: object) -> None:
         # Code that sets an attribute of what it finds in a field would change the class for all.
         if isinstance(value, type):
             raise StreamError(f"the field {field} of {name} is a class")
+    if name in STATE_RULES and not STATE_RULES[name](cast("dict[Any, Any]", state)):
+        raise StreamError(f"{name} has no such state")
 
 
 def _is_method(arguments: tuple[Any, ...]) -> bool:
@@ -118,6 +179,7 @@ class _Reader(pickle.Unpickler):
         super().__init__(io.BytesIO(stream), fix_imports=False)
         self.stand_ins: dict[tuple[str, str], type[_StandIn]] = {}
         self._policy = policy
+        self._effort = _Effort(len(stream))
 
     def find_class(self, module_name: str, global_name: str, /) -> type[_StandIn]:
         known = self.stand_ins.get((module_name, global_name))
@@ -137,6 +199,8 @@ class _Reader(pickle.Unpickler):
             "name": name,
             "listed": rule is not None,
             "rule": None if rule is None else staticmethod(rule),
+            "hasher": None if name not in HASHES else staticmethod(HASHES[name]),
+            "effort": self._effort,
         }
         return cast("type[_StandIn]", _Named("_Known", (_StandIn,), content))
 
@@ -158,5 +222,5 @@ def names_in(stream: bytes, policy: Policy) -> Mapping[tuple[str, str], object]:
     except (StreamError, MemoryError):
         raise
     except Exception as error:
-        raise StreamError(f"{type(error).__name__}: {error}") from error
+        raise StreamError(f"{type(error).__name__}: {error!s:.{_LONGEST_SAID}}") from error
     return reader.stand_ins

@@ -166,6 +166,9 @@ _PUSHING_SIZED: Final = {
     **dict.fromkeys(pickle.BINUNICODE8 + pickle.BINBYTES8 + pickle.BYTEARRAY8, 8),
 }
 _PUSHING_NUMBER: Final = {pickle.LONG1[0]: 1, pickle.LONG4[0]: 4}
+# Makes of the numbers of calls hashes that nothing else has.
+_SPREAD: Final = 0x9E3779B97F4A7C15
+_MODULUS: Final = (1 << 61) - 1
 # Of longer text, only the hash is kept.
 _LONGEST_KEPT: Final = 64
 # Opcodes that take so many from the stack and give one thing: what they took it from, or a new one.
@@ -192,6 +195,7 @@ class _Scale:
         self._budget.allow_for(len(stream))
         self._stack: list[_Part] = []
         self._marks: list[int] = []
+        self._calls = 0
         # Of dicts, sets and what else takes keys: only of those that have others than text.
         self._collisions: defaultdict[_Part, Collisions] = defaultdict(Collisions)
 
@@ -252,8 +256,7 @@ class _Scale:
         """What takes a known number of objects from the stack."""
         stack = self._stack
         if opcode in _GIVING_NEW:
-            self._cut(_GIVING_NEW[opcode])
-            stack.append(object())
+            stack.append(self._made(self._cut(_GIVING_NEW[opcode])))
         elif opcode in _GIVING_FIRST:
             self._cut(1)
         elif opcode == pickle.SETITEM[0]:
@@ -262,6 +265,15 @@ class _Scale:
             self._marks.pop()  # POP takes a mark, too
         else:
             self._cut(1)
+
+    def _made(self, parts: list[_Part]) -> _Part:
+        """What a call makes of `parts`: to hash it may take to hash all that it is made from."""
+        weights = _weights(parts)
+        if not weights:
+            return object()
+        # Numbers of its own, since those of objects come again when the objects are gone.
+        self._calls += 1
+        return _Heavy(weight_of_tuple(len(parts), weights), self._calls * _SPREAD % _MODULUS)
 
     def _cut(self, count: int) -> list[_Part]:
         taken = self._stack[-count:]

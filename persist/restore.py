@@ -18,9 +18,10 @@ from .errors import PerdureError
 from .modules import searched_folders
 from .persistent import restoring
 from .shapes import Shape
-from .trust import METHODS, Policy, way_out
+from .trust import METHODS, Policy, shortened, way_out
 from .values import DATA_CLASSES
 
+_LONGEST_SAID: Final = 500
 NO_SHAPES: Final[Mapping[str, Shape]] = MappingProxyType({})
 
 
@@ -38,7 +39,7 @@ class TrustError(PerdureError):
     exit_status: ClassVar[int] = os.EX_NOPERM
 
     def __str__(self) -> str:
-        shown = ", ".join(name.replace(":", ".") for name in self.names)
+        shown = shortened([name.replace(":", ".") for name in self.names])
         return (
             f"{self.cause}, and it names {shown}, which a stranger's may not load; nothing was run;"
             f" {way_out(self.names)}"
@@ -136,7 +137,7 @@ def _load(stream: bytes, policy: Policy, wanted: Wanted) -> object:
         # SystemExit too: a snapshot does not decide when its reader ends.
         raise RestoreError(
             _place(error),
-            f"it cannot be built again: {type(error).__name__}: {error}",
+            f"it cannot be built again: {type(error).__name__}: {error!s:.{_LONGEST_SAID}}",
             "mend its class, or take an earlier snapshot",
         ) from error
 

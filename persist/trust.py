@@ -30,6 +30,8 @@ HOME_VARIABLE = "PERDURE_HOME"
 # Signed with the digest, so that no signature made for another purpose passes for one of these.
 _PURPOSE = b"perdure snapshot\n"
 _KEY_LIMIT = 4096
+_MOST_SHOWN: Final = 20
+_LONGEST_SHOWN: Final = 200
 
 METHODS: Final = "builtins:getattr"
 """The function that picklers write for a bound method, and that leads to everything else too."""
@@ -99,9 +101,13 @@ class Policy:
         return full in SAFE_VALUES or full in DATA_CLASSES or full == METHODS
 
     def trusts(self, module: str) -> bool:
-        """Whether the operator named `module`, or one above it."""
-        return any(
-            module == trusted or module.startswith(f"{trusted}.") for trusted in self.modules or ()
+        """Whether the operator named `module`, or one above it.
+
+        What a package runs as a program (``visits.__main__``) does so as it is imported; that has to be named.
+        """
+        whole = (self.modules or ()) if module.rpartition(".")[2] != "__main__" else ()
+        return module in (self.modules or ()) or any(
+            module.startswith(f"{trusted}.") for trusted in whole
         )
 
 
@@ -119,12 +125,21 @@ def way_out(names: Iterable[str]) -> str:
     if own:
         verb = "is" if len(own) == 1 else "are"
         return (
-            f"{', '.join(own)} {verb} of Python itself, which no stranger's snapshot loads: it may"
+            f"{shortened(own)} {verb} of Python itself, which no stranger's snapshot loads: it may"
             " be made to harm, do not run it"
         )
     modules = sorted({_module_of(name) for name in names})
-    trusted = " ".join(f"--trust {module}" for module in modules)
+    trusted = shortened([f"--trust {module}" for module in modules], " ")
     return f"if you trust who wrote it: {trusted}"
+
+
+def shortened(names: Sequence[str], separator: str = ", ") -> str:
+    """`names` in one line, of which there may be any number, and of any length."""
+    shown = [
+        name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..." for name in names
+    ]
+    more = f" and {len(names) - _MOST_SHOWN:,} more" if len(names) > _MOST_SHOWN else ""
+    return f"{separator.join(shown[:_MOST_SHOWN])}{more}"
 
 
 def _module_of(name: str) -> str:

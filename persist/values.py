@@ -2,20 +2,27 @@
 
 Each value is listed with a rule for the arguments it may be made with. A class that is harmless may still
 be asked for too much: ``bytearray(10**12)`` and ``list(range(10**12))`` take all memory, and so
-does ``Fraction("1e999999999")``. The classes of Perdure that are listed are those of a blueprint of files; they are
+does ``Fraction("1e999999999")``; a ``Decimal`` of a number of millions of digits takes hours. And values
+that a stranger can give the same hash, so that a dict of them takes hours, have the rule for that here. The classes of Perdure that are listed are those of a blueprint of files; they are
 made empty and given their fields. What runs scripts, or opens something as it is made, is not among
 them. What is not listed is refused; this is no list of bad names.
 """
 
+import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 Arguments = tuple[Any, ...]
 Rule = Callable[[Arguments], bool]
+Hasher = Callable[[Arguments], int]
 
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
 _FRACTION: Final = re.compile(r"-?\d+(/\d+)?")
+# The time for larger numbers grows with the square of their size.
+_MOST_BITS: Final = 1 << 14
+_MOST_DIGITS: Final = 5_000
+_LONGEST_ADDRESS: Final = 100
 
 
 def _never(arguments: Arguments) -> bool:
@@ -43,8 +50,29 @@ def _bytes(arguments: Arguments) -> bool:
     return all(type(argument) is bytes for argument in arguments)
 
 
+def _is_whole(argument: Any) -> bool:
+    return type(argument) is int and argument.bit_length() <= _MOST_BITS
+
+
+def _is_digits(argument: Any) -> bool:
+    return type(argument) is str and len(argument) <= _MOST_DIGITS
+
+
 def _numbers(arguments: Arguments) -> bool:
-    return all(type(argument) in (int, float) for argument in arguments)
+    return all(type(argument) is float or _is_whole(argument) for argument in arguments)
+
+
+def _wholes(arguments: Arguments) -> bool:
+    return all(map(_is_whole, arguments))
+
+
+def _wholes_or_none(arguments: Arguments) -> bool:
+    return all(argument is None or _is_whole(argument) for argument in arguments)
+
+
+def _alias(arguments: Arguments) -> bool:
+    # What is no tuple could be an alias again, and so on: Python takes those apart by recursion.
+    return len(arguments) == 2 and isinstance(arguments[0], type) and type(arguments[1]) is tuple
 
 
 def _deque(arguments: Arguments) -> bool:
@@ -60,17 +88,20 @@ def _factory(arguments: Arguments) -> bool:
 
 
 def _decimal(arguments: Arguments) -> bool:
-    return len(arguments) == 1 and type(arguments[0]) in (str, int)
+    return len(arguments) == 1 and (_is_digits(arguments[0]) or _is_whole(arguments[0]))
 
 
 def _fraction(arguments: Arguments) -> bool:
-    if len(arguments) == 1 and type(arguments[0]) is str:
+    if len(arguments) == 1 and _is_digits(arguments[0]):
         return _FRACTION.fullmatch(arguments[0]) is not None
-    return all(type(argument) is int for argument in arguments)
+    return len(arguments) <= 2 and _wholes(arguments)
 
 
 def _network(arguments: Arguments) -> bool:
-    return len(arguments) == 1 and type(arguments[0]) in (str, int)
+    if len(arguments) != 1:
+        return False
+    (address,) = arguments
+    return _is_whole(address) or (type(address) is str and len(address) <= _LONGEST_ADDRESS)
 
 
 # datetime and its family take another object of the family as an argument, and check it themselves.
@@ -87,9 +118,9 @@ SAFE_VALUES: Final[dict[str, Rule]] = {
     "builtins:list": _never,
     "builtins:NotImplemented": _never,
     "builtins:object": _empty,
-    "builtins:range": _numbers,
+    "builtins:range": _wholes,
     "builtins:set": _never,
-    "builtins:slice": _any,
+    "builtins:slice": _plain,
     "builtins:str": _never,
     "builtins:tuple": _never,
     "collections:ChainMap": _empty,
@@ -119,10 +150,10 @@ SAFE_VALUES: Final[dict[str, Rule]] = {
     "pathlib._local:PurePosixPath": _texts,
     "pathlib._local:PureWindowsPath": _texts,
     "perdure.persist.references:referred": _texts,
-    "types:GenericAlias": _any,
+    "types:GenericAlias": _alias,
     "types:SimpleNamespace": _empty,
     "typing:Any": _never,
-    "uuid:SafeUUID": _plain,
+    "uuid:SafeUUID": _wholes_or_none,
     "uuid:UUID": _empty,
 }
 
@@ -137,6 +168,39 @@ VALUE_FIELDS: Final[dict[str, frozenset[str] | None]] = {
     "collections:OrderedDict": frozenset({"__orig_class__"}),
     "types:SimpleNamespace": None,
     "uuid:UUID": frozenset({"int", "is_safe"}),
+}
+
+
+def _uuid(state: Mapping[Any, Any]) -> bool:
+    # It is hashed by its number, which could else be a tuple of any depth.
+    number = state.get("int")
+    return type(number) is int and 0 <= number < 1 << 128
+
+
+# What else holds of such a state.
+STATE_RULES: Final[dict[str, Callable[[Mapping[Any, Any]], bool]]] = {"uuid:UUID": _uuid}
+
+
+def _hash_of(module: str, name: str) -> Hasher:
+    def hasher(arguments: Arguments) -> int:
+        return hash(getattr(importlib.import_module(module), name)(*arguments))
+
+    return hasher
+
+
+# The values of which many different ones can be given the same hash, and what that is.
+HASHES: Final[dict[str, Hasher]] = {
+    "builtins:complex": _hash_of("builtins", "complex"),
+    "builtins:range": _hash_of("builtins", "range"),
+    # Only newer versions of Python take it for a key.
+    "builtins:slice": hash,
+    "decimal:Decimal": _hash_of("decimal", "Decimal"),
+    "fractions:Fraction": _hash_of("fractions", "Fraction"),
+    "ipaddress:IPv6Interface": _hash_of("ipaddress", "IPv6Interface"),
+    "ipaddress:IPv6Network": _hash_of("ipaddress", "IPv6Network"),
+    "types:GenericAlias": hash,
+    # Its number comes with the state.
+    "uuid:UUID": hash,
 }
 
 
@@ -157,6 +221,7 @@ DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
     "perdure.app.endpoints:TCPEndpoint": _fields("port", "interface", "backlog"),
     "perdure.app.endpoints:TLSEndpoint": _fields("port", "cert", "key", "interface", "backlog"),
     "perdure.app.endpoints:UNIXEndpoint": _fields("address", "mode", "backlog"),
+    "perdure.persist.secret:Secret": _fields("_value"),
     "perdure.app.registry:Registry": _fields("_components", "_adapters"),
     "perdure.app.restart:Restart": _fields("attempts", "window", "delay", "factor", "longest"),
     "perdure.app.web.limits:Limits": _fields(
