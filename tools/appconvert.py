@@ -1,7 +1,7 @@
 """``appconvert``: what can be done to a snapshot without running it.
 
 It is written in another syntax, checked, edited, shown, or compared. Nothing of the application's
-own code is imported, but by ``--check --with-code``, which asks for it.
+own code is imported, but by ``--check --with-code`` and ``--why``, which ask for it.
 """
 
 import os
@@ -26,6 +26,7 @@ _USES: Final = {
     "check": "--check FILE...",
     "show": "--show [PLACE] FILE",
     "diff": "--diff OLD NEW",
+    "why": "--why FILE...",
 }
 
 
@@ -73,14 +74,15 @@ def _check_options(mode: str, options: dict[str, Any], context: click.Context) -
         "check": ("check", "with_code", "pythonpath", "trust", "trust_keys"),
         "show": ("show",),
         "diff": ("diff",),
+        "why": ("why", "pythonpath", "trust", "trust_keys"),
     }
     for parameter in context.command.params:
         name = str(parameter.name)
         given = options.get("sets" if name == "set" else name)
         if name not in ("arguments", "debug", "version", *allowed[mode]) and given:
             raise click.UsageError(f"{parameter.opts[-1]} does not go with --{mode}")
-    if (options["pythonpath"] or options["trust"]) and not options["with_code"]:
-        raise click.UsageError("--pythonpath and --trust go with --check --with-code")
+    if mode == "check" and (options["pythonpath"] or options["trust"]) and not options["with_code"]:
+        raise click.UsageError("--pythonpath and --trust go with --check --with-code, and --why")
 
 
 def _paths(mode: str, arguments: Sequence[str], least: int, most: int | None) -> list[Path]:
@@ -250,6 +252,30 @@ def _check(arguments: Sequence[str], options: dict[str, Any]) -> int:
     return status
 
 
+def _why(arguments: Sequence[str], options: dict[str, Any]) -> int:
+    from . import why
+    from .progress import Progress
+
+    status = 0
+    for path in _paths("why", arguments, 1, None):
+        with Progress.shown() as progress:
+            progress.say(f"looking at {path}")
+            try:
+                outcome = why.why(
+                    path,
+                    folders=options["pythonpath"],
+                    trusted=options["trust"],
+                    keys=options["trust_keys"],
+                )
+            except PerdureError as error:
+                status = max(status, report(PROGRAM, error))
+                continue
+        for line in outcome.said:
+            say(line)
+        status = max(status, outcome.status)
+    return status
+
+
 def _show(arguments: Sequence[str], options: dict[str, Any]) -> int:
     from ..convert import lookup
     from ..convert.tree import Tree
@@ -308,6 +334,7 @@ _MODES: Final[dict[str, Callable[[Sequence[str], dict[str, Any]], int]]] = {
     "check": _check,
     "show": _show,
     "diff": _diff,
+    "why": _why,
 }
 
 COMMAND = click.Command(
@@ -315,6 +342,6 @@ COMMAND = click.Command(
     callback=click.pass_context(_convert),
     params=parameters(),
     help="Work on snapshots, in whichever syntax, without running them.\n\n"
-    "Say one of --to, --set, --check, --show, --diff. Nothing of the application's own code is"
-    " imported, but by --with-code.",
+    "Say one of --to, --set, --check, --show, --diff, --why. Nothing of the application's own code is"
+    " imported, but by --with-code, and by --why of what may be trusted.",
 )

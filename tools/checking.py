@@ -9,7 +9,7 @@ import attrs
 from ..convert.brief import in_words
 from ..convert.outline import Outline
 from ..convert.sizes import sizes
-from ..persist import fieldtypes, modules, snapshot
+from ..persist import concealment, fieldtypes, modules, snapshot
 from ..persist.content import Snapshot
 from ..persist.formats.format import FormatError
 from ..persist.snapshot import MissingSnapshotError, SnapshotError
@@ -48,7 +48,7 @@ def check(
         return Outcome(error.exit_status, (str(error),))
     problems = _schema_problems(path, data) if form.name == "xml" else ()
     try:
-        found = form.decode(data)
+        found = concealment.opened(form.decode(data))
         root = found.content.graph.root
     except FormatError as error:
         return Outcome(error.exit_status, problems or (str(SnapshotError.of(path, error)),))
@@ -70,6 +70,11 @@ def check(
     if problems:
         return Outcome(status, problems, tuple(said))
     passport = found.passport
+    if concealment.has_sealed(found.content.graph):
+        said.append(
+            f"{path}: it has values that are concealed with a key which this user has not: here it"
+            " is for looking at only"
+        )
     measured = sizes(root, Outline(survey(root), {}))
     said.insert(
         0,

@@ -44,6 +44,12 @@ def parameters() -> list[click.Parameter]:
             " 1: different; 2: trouble.",
         ),
         click.Option(
+            ["--why"],
+            is_flag=True,
+            default=False,
+            help="Say whether each FILE will load here, and why. Exit status 0: it will; 65: not.",
+        ),
+        click.Option(
             ["-o", "--output"],
             type=_ANY_FILE,
             help="The file to write; '-' is standard output. Default: FILE with another suffix.",
@@ -61,15 +67,15 @@ def parameters() -> list[click.Parameter]:
             ["--pythonpath"],
             multiple=True,
             type=_FOLDER,
-            help="With --with-code: a folder where modules are found; repeatable.",
+            help="With --with-code and --why: a folder where modules are found; repeatable.",
         ),
         click.Option(
             ["--trust"],
             multiple=True,
             metavar="MODULE",
-            help="With --with-code: a module to import, though the snapshot is somebody else's.",
+            help="With --with-code and --why: a module to import, though the snapshot is somebody else's.",
         ),
-        trust_key_option("With --check: "),
+        trust_key_option("With --check and --why: "),
         key_option(),
         click.Option(
             ["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."
