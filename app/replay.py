@@ -5,7 +5,7 @@ import os
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeGuard, cast
 
 import attrs
 
@@ -309,7 +309,12 @@ class _Replay:
                 f"{type(component).__qualname__} has no mutation {name} any more; put it back,"
                 " as long as records name it",
             )
-        arguments, keywords = self._read(stream, f"record {sequence}: a call of {name}")
+        given = self._read(stream, f"record {sequence}: a call of {name}")
+        if not _is_call(given):
+            raise ReplayError(
+                sequence, f"it is damaged: it does not say what {name} is called with"
+            )
+        arguments, keywords = given
         conditions = Conditions(time, seed, None if seed is None else Random(seed))
         raised: str | None = None
         with under(conditions):
@@ -323,12 +328,11 @@ class _Replay:
             then, now = _end(failure, seed), _end(raised, conditions.seed)
             self._divergences.append(Divergence(sequence, key, name, then, now))
 
-    def _read(self, stream: bytes, holder: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _read(self, stream: bytes, holder: str) -> object:
         stream = self._migration.stream(stream)
         while True:
             try:
-                found = read(stream, self._references, self._policy)
-                return cast("tuple[tuple[Any, ...], dict[str, Any]]", found)
+                return read(stream, self._references, self._policy)
             except ReferenceLostError as error:
                 self._references.note(error.key, holder)
 
@@ -336,6 +340,12 @@ class _Replay:
 class _Reader(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> NoReturn:
         raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
+
+
+def _is_call(given: object) -> TypeGuard[tuple[tuple[Any, ...], dict[str, Any]]]:
+    # Of exactly these types: a range would go on for ever.
+    shape = [*map(type, cast("tuple[object, ...]", given))] if type(given) is tuple else []
+    return shape == [tuple, dict]
 
 
 def _is_entry(key: object, kind: object, content: object) -> bool:

@@ -24,7 +24,7 @@ from .naming import NAMED
 from .persistent import restoring
 from .reduction import PROTOCOL, class_of, fields_of
 from .references import ReferenceLostError, References, referred, resolving
-from .restore import call_after_restore, load, restore
+from .restore import call_after_restore, check_parts, load, restore
 from .trust import Policy
 
 
@@ -201,6 +201,7 @@ def put_back_all(
 
 def _kind(record: Record, policy: Policy, known: dict[bytes, Any]) -> Any:
     """The class that `record` is made by, None if by more. `known` saves looking it up again."""
+    check_parts(record.made, record.state, policy)
     kind = known.get(record.made)
     if kind is None and record.made:
         kind = known[record.made] = restore(record.made, policy)

@@ -6,7 +6,7 @@ what counts is which names were asked for, and what was to be done with them.
 
 import io
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, NoReturn, Self, cast
 
 from . import keys, opcodes
@@ -214,13 +214,52 @@ def names_in(stream: bytes, policy: Policy) -> Mapping[tuple[str, str], object]:
     `policy` says which classes are the operator's concern; the others take only what the lists of
     `values` say. Raises `StreamError` if the stream is malformed, or asks them for more than that.
     """
+    reader = _reader(stream, policy)
+    _tried(reader.load)
+    return reader.stand_ins
+
+
+def check_parts(made: bytes, state: bytes, policy: Policy) -> None:
+    """Check what is given to a component apart from its class (see `components`) as if it were whole.
+
+    Both streams name nothing but what `policy` allows. Raises `StreamError` as `names_in`.
+    """
+    kind, given = (_tried(_reader(stream, policy).load) for stream in (made, state))
+    if not (isinstance(kind, type) and issubclass(kind, _StandIn)):
+        raise StreamError("its component is of no class")
+    if type(given) is not tuple:
+        raise StreamError("it is no state of a component")
+    _tried(lambda: _give(kind, *cast("tuple[Any, ...]", given)))
+
+
+def _give(
+    kind: type[_StandIn], state: Any = None, members: Any = None, pairs: Any = None, *setter: Any
+) -> None:
+    if not isinstance(members, list | None) or not isinstance(pairs, list | None):
+        raise StreamError("it has members or items that are none")
+    whole = kind.__new__(kind)
+    if members is not None:
+        whole.extend(cast("list[object]", members))
+    for key, value in cast("list[Any]", pairs or []):
+        whole[key] = value
+    if setter not in ((), (None,)):
+        (function,) = setter
+        if not (isinstance(function, type) and issubclass(function, _StandIn)) or function.listed:
+            raise StreamError("its state is set by what is no function of a trusted module")
+    elif state is not None:
+        whole.__setstate__(state)
+
+
+def _reader(stream: bytes, policy: Policy) -> _Reader:
     opcodes.check(stream)
     keys.check(stream)
-    reader = _Reader(stream, policy)
+    return _Reader(stream, policy)
+
+
+def _tried(work: Callable[[], Any]) -> Any:
     try:
-        reader.load()
+        return work()
     except (StreamError, MemoryError):
         raise
     except Exception as error:
         raise StreamError(f"{type(error).__name__}: {error!s:.{_LONGEST_SAID}}") from error
-    return reader.stand_ins

@@ -102,9 +102,7 @@ def load(stream: bytes, policy: Policy, shapes: Mapping[str, Shape] = NO_SHAPES)
                 stream, wanted = migrated, judged(migrated, policy)
         return _load(stream, policy, wanted)
     except opcodes.StreamError as error:
-        raise RestoreError(
-            "", f"the content is not a stream of objects: {error}", "take an earlier snapshot"
-        ) from error
+        raise _no_stream(error) from error
 
 
 Wanted = Mapping[tuple[str, str], object]
@@ -122,6 +120,28 @@ def judged(stream: bytes, policy: Policy) -> Wanted:
     if refused:
         raise TrustError(tuple(sorted(refused)))
     return wanted
+
+
+def check_parts(made: bytes, state: bytes, policy: Policy) -> None:
+    """Raise as `load` if a stranger's record gives a component what it may not have.
+
+    There the class, `made`, comes apart from what its object is given, `state`, so that neither stream tells
+    whether that is the class's to take.
+    """
+    if policy.modules is None or not made:
+        return
+    try:
+        for stream in (made, state):
+            judged(stream, policy)
+        inert.check_parts(made, state, policy)
+    except opcodes.StreamError as error:
+        raise _no_stream(error) from error
+
+
+def _no_stream(error: opcodes.StreamError) -> RestoreError:
+    return RestoreError(
+        "", f"the content is not a stream of objects: {error}", "take an earlier snapshot"
+    )
 
 
 def _load(stream: bytes, policy: Policy, wanted: Wanted) -> object:
