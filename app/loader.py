@@ -10,8 +10,10 @@ import attrs
 from ..persist import modules, snapshot
 from ..persist.errors import PerdureError
 from ..persist.formats.format import FormatError
+from ..persist.keyring import Keyring
 from ..persist.passport import Passport
 from ..persist.restore import RestoreError, TrustError, restore
+from ..persist.sealing import Seal
 from ..persist.snapshot import Snapshot, SnapshotError
 from ..persist.standing import Level, Standing, TrustedKey
 from ..persist.trust import Owner, Policy, Signer
@@ -95,6 +97,8 @@ class Loaded:
     passport: Passport
     digest: bytes
     syntax: str
+    seal: Seal | None = None
+    """What it was sealed with, and what becomes of it is to be; None for what is in the clear."""
 
     @property
     def own(self) -> bool:
@@ -110,6 +114,7 @@ class Loader:
     trusted: Sequence[str] = ()
     folders: Sequence[str] = ()
     keys: Sequence[TrustedKey] = ()
+    keyring: Keyring = attrs.field(factory=Keyring)
 
     def load(self, path: Path) -> Loaded:
         """Read, verify and restore the application in `path`.
@@ -117,10 +122,11 @@ class Loader:
         What is text, and so may have been edited, and what is a stranger's has the types of its
         fields checked first. The application's name and numbers are checked in any: files are named
         after it.
-        Raises SnapshotError, LoadError, ContentError, FieldsError or OwnerError.
+        Raises SnapshotError, LoadError, ContentError, FieldsError or OwnerError; of what is sealed
+        UnlockError.
         """
         owner = Owner.of(path)
-        return self.restore(path, snapshot.read(path), owner)
+        return self.restore(path, snapshot.read(path, keyring=self.keyring), owner)
 
     def restore(self, path: Path, found: Snapshot, owner: Owner) -> Loaded:
         """The application in the snapshot `found`, which `owner` had put at `path`; as `load`."""
@@ -157,7 +163,9 @@ class Loader:
         application.registry.follow_moves()
         # Those of the passport: in text the signature covers them, and not what is a value.
         application.paths = folders
-        return Loaded(application, standing, path, found.passport, found.digest, found.syntax)
+        return Loaded(
+            application, standing, path, found.passport, found.digest, found.syntax, found.seal
+        )
 
 
 def _check_fields(path: Path, found: Snapshot, policy: Policy, *, strict: bool) -> None:

@@ -332,7 +332,7 @@ def _forked(
 ) -> Beginning:
     """Begin a history of its own: nothing that was saved before counts any more."""
     # Whoever wrote them: of these records nothing is of interest but their numbers.
-    reader = store.records(None)
+    reader = store.records(None, is_opened=False)
     for _ in reader.records():
         pass
     last = max([reader.last, *(state.passport.sequence for state in states)])

@@ -97,7 +97,7 @@ def all_records(
 
     Raises `JournalError`, also from the iterator.
     """
-    reader = JournalReader(store.journal_folder, store.application, key)
+    reader = store.records(key)
     reader.fresh_from = None
     return reader, reader.records(max(first_kept(reader) - 1, 0))
 
@@ -221,6 +221,7 @@ def install(rewound: Rewound, store: Archive, loader: Loader) -> Path:
         first=number + 1,
         key=_key(store, loader, rewound.own),
         fresh=True,
+        seal=store.seal,
     ).close()
     return path
 
@@ -373,7 +374,7 @@ def _replayed(
     if own and not _is_tagged(store, loader, after, seen):
         own = False
     key = journal_key(loader.signer) if own else b""
-    reader = JournalReader(store.journal_folder, store.application, key)
+    reader = store.records(key)
     reader.fresh_from = None
     policy = Policy.everything() if own else Policy.only(loader.trusted)
     records = takewhile(lambda record: record[0] <= seen.sequence, reader.records(after))

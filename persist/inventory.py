@@ -20,8 +20,9 @@ from .frames import (
     read_frames,
     tagger,
 )
-from .journalreader import JournalError
+from .journalreader import JournalError, JournalReader
 from .segment import segments
+from .storage import State
 
 Writer = Literal["own", "nobody", "other", "unknown"]
 """By whose key the frames are tagged; ``nobody``: without a key, by a run of a stranger's snapshot.
@@ -74,6 +75,25 @@ def inventory(folder: Path, application: str, key: bytes) -> list[SegmentFacts]:
             facts = attrs.evolve(facts, writer="other")
         found.append(facts)
     return found
+
+
+def envelope(newest: State | None, reader: JournalReader) -> tuple[Path, str]:
+    """With which envelope, and in which file, the newest there is, a state or records after it, is sealed.
+
+    Empty if that is in the clear. Raises `JournalError`.
+    """
+    if newest is not None and newest.passport.sealed:
+        return newest.path, newest.passport.sealed
+    after = 0 if newest is None else newest.passport.sequence
+    for path in reversed(reader.segments):
+        try:
+            header = Header.from_bytes(DISK.read_start(path, LONGEST_HEADER))
+        except (HeaderError, OSError):
+            continue
+        if header.sealed and any(True for _ in reader.records(after)):
+            return path, header.sealed
+        break
+    return reader.folder, ""
 
 
 def begins_of_histories(folder: Path) -> list[int]:

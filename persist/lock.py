@@ -115,6 +115,30 @@ class Lock:
         return int(text) if text.isdigit() else None
 
 
+def check_writable(folder: Path, name: str, disk: Disk) -> None:
+    """Prove that this process may write a file called `name` in `folder`. Raises `StoreError`."""
+    probe = folder / files.temporary_name(name)
+    try:
+        files.replace(probe, b"", disk=disk)
+        disk.unlink(probe)
+    except files.WriteError as error:
+        raise StoreError(folder, way_out(error.number)) from error
+    except OSError as error:
+        raise StoreError(folder, way_out(error.errno)) from error
+
+
+def check_replaceable(path: Path, disk: Disk) -> None:
+    """Prove that this process may set the file at `path`, if it is there, aside. Raises `StoreError`."""
+    with contextlib.suppress(FileNotFoundError):
+        owner = disk.status(path).st_uid
+        if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+            raise StoreError(
+                path.parent,
+                f"{path.name} belongs to user {owner} and could not be set aside"
+                f" for a newer one; chown it to user {os.geteuid()}",
+            )
+
+
 def way_out(number: int | None) -> str:
     """What to do about the operating system's error `number` in a state folder."""
     text = os.strerror(number or 0)

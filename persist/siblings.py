@@ -17,6 +17,7 @@ from .content import Content, Snapshot
 from .disk import DISK, Disk
 from .errors import PerdureError
 from .formats.format import FormatError
+from .keyring import Keyring, UnlockError
 from .snapshot import SnapshotError
 
 
@@ -61,7 +62,11 @@ def written(path: Path, disk: Disk = DISK) -> str:
 
 
 def exports(
-    paths: Sequence[Path], replaced: Path | None, older: Path | None, disk: Disk = DISK
+    paths: Sequence[Path],
+    replaced: Path | None,
+    older: Path | None,
+    disk: Disk = DISK,
+    keyring: Keyring | None = None,
 ) -> set[Path]:
     """Those of `paths` that may stay beside a state that is saved now, in the place of `replaced`.
 
@@ -71,7 +76,7 @@ def exports(
     """
     now = snapshot.now()
     last = "" if older is None else written(older, disk)
-    snapshots = {path: _read(path, disk) for path in paths}
+    snapshots = {path: _read(path, disk, keyring) for path in paths}
     states = [each for path, each in snapshots.items() if path == replaced]
     found: set[Path] = set()
     for path, each in snapshots.items():
@@ -85,6 +90,22 @@ def exports(
     return found
 
 
+def not_retired(found: list[Path], older: Sequence[Path], disk: Disk = DISK) -> list[Path]:
+    """`found` without what a killed save had made one of the `older` and would have removed."""
+    if len(found) < 2:
+        return found
+
+    def is_copy(path: Path, other: Path) -> bool:
+        size, length = disk.status(path).st_size, disk.status(other).st_size
+        return size == length and disk.read(path, links=True) == disk.read(other)
+
+    for is_same in (disk.is_same, is_copy):
+        left = [path for path in found if not any(is_same(path, other) for other in older)]
+        if 0 < len(left) < len(found):
+            return left
+    return found
+
+
 def is_edited(path: Path, newest: Path, taken: Snapshot, disk: Disk = DISK) -> bool:
     """Whether `path` has another content than `newest`, which is `taken`, and somebody edited it.
 
@@ -92,9 +113,9 @@ def is_edited(path: Path, newest: Path, taken: Snapshot, disk: Disk = DISK) -> b
     older state differs, and is no news.
     """
     try:
-        found = snapshot.read(path, disk)
+        found = snapshot.read(path, disk, taken.seal and Keyring.of_seal(taken.seal))
         touched = disk.status(path).st_mtime_ns > disk.status(newest).st_mtime_ns
-    except (SnapshotError, OSError):
+    except (SnapshotError, UnlockError, OSError):
         return True
     passport, original = found.passport, taken.passport
     # What is in the same syntax is another state of the same second.
@@ -106,10 +127,10 @@ def is_edited(path: Path, newest: Path, taken: Snapshot, disk: Disk = DISK) -> b
     return (touched or is_export) and not _is_same(found.content, taken.content)
 
 
-def _read(path: Path, disk: Disk) -> Snapshot | None:
+def _read(path: Path, disk: Disk, keyring: Keyring | None = None) -> Snapshot | None:
     try:
-        return snapshot.read(path, disk)
-    except SnapshotError:
+        return snapshot.read(path, disk, keyring)
+    except (SnapshotError, UnlockError):
         return None
 
 

@@ -244,9 +244,12 @@ class Store(Protocol):
 
     # Records.
 
-    def records(self, key: bytes | None) -> Records:
+    def records(self, key: bytes | None, *, is_opened: bool = True) -> Records:
         """The records. With a `key` only what was written with it counts; without, anything does,
         and nothing of it may be believed. Raises `JournalError`.
+
+        Where they are not `is_opened` and are sealed, only their numbers can be had: there is
+        nothing in them.
         """
         ...
 

@@ -18,7 +18,7 @@ from typing import Final, Self
 
 import attrs
 
-from . import files, segment, siblings, snapshot
+from . import files, inventory, segment, siblings, snapshot
 from .disk import DISK, Disk
 from .files import WriteError
 from .formats.table import SUFFIXES
@@ -27,7 +27,9 @@ from .generations import Generations
 from .journal import Journal
 from .journalreader import JournalReader
 from .journalwriter import Level
-from .lock import Lock, StoreError, way_out
+from .keyring import Keyring
+from .lock import Lock, StoreError, check_replaceable, check_writable
+from .sealing import Envelope, Seal
 from .snapshot import MissingSnapshotError, Snapshot, SnapshotError
 from .storage import State
 from .trust import Owner, Signer
@@ -56,6 +58,9 @@ class FolderStore:
 
     They are saved in `syntax`, and found in any. Only the process that holds the lock may save or
     prune. It is the `storage.Store` in which a path is that of a file; all is asked of `disk`.
+
+    With a `seal` all that is written is sealed. Without one it is so too if what is there is: see
+    `stay_sealed`. What is sealed is read with the `keyring`.
     """
 
     folder: Path
@@ -63,6 +68,9 @@ class FolderStore:
     keep: int = 5
     syntax: str = "pickle"
     disk: Disk = attrs.field(default=DISK, repr=False)
+    keyring: Keyring = attrs.field(factory=Keyring)
+    seal: Seal | None = None
+    _has_looked: bool = attrs.field(init=False, default=False)
     _lock: Lock = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -122,25 +130,10 @@ class FolderStore:
         Raises `StoreError`.
         """
         for folder in (self.folder, self.generations_folder):
-            if folder is not self.folder and not self.disk.exists(folder):
-                continue
-            probe = folder / files.temporary_name(self.shutdown_path.name)
-            try:
-                files.replace(probe, b"", disk=self.disk)
-                self.disk.unlink(probe)
-            except WriteError as error:
-                raise StoreError(folder, way_out(error.number)) from error
-            except OSError as error:
-                raise StoreError(folder, way_out(error.errno)) from error
+            if folder is self.folder or self.disk.exists(folder):
+                check_writable(folder, self.shutdown_path.name, self.disk)
         for path in self._shutdown_files():
-            with contextlib.suppress(FileNotFoundError):
-                owner = self.disk.status(path).st_uid
-                if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
-                    raise StoreError(
-                        self.folder,
-                        f"{path.name} belongs to user {owner} and could not be set aside"
-                        f" for a newer one; chown it to user {os.geteuid()}",
-                    )
+            check_replaceable(path, self.disk)
 
     def check_newest(self) -> None:
         """Raises `UnsureError` if there are several newest states, and one cannot be read."""
@@ -154,11 +147,11 @@ class FolderStore:
         That is an export of `newest`, or a file that was changed after `newest` was. It takes the
         time to read all of them, if there are any.
         """
-        found = self._not_retired(self._shutdown_files())
+        found = siblings.not_retired(self._shutdown_files(), self.generations(), self.disk)
         others = [path for path in found if path != newest]
         if not others:
             return []
-        taken = snapshot.read(newest, self.disk)
+        taken = snapshot.read(newest, self.disk, self.keyring)
         return [path for path in others if siblings.is_edited(path, newest, taken, self.disk)]
 
     def generations(self) -> list[Path]:
@@ -179,9 +172,22 @@ class FolderStore:
         return [found for found in self._found() if isinstance(found, SnapshotError)]
 
     def read(self, path: Path) -> tuple[Snapshot, Owner]:
-        """The state at `path`, and whose file it is. Raises `SnapshotError`."""
+        """The state at `path`, and whose file it is. Raises `SnapshotError` or `UnlockError`."""
         owner = Owner.of(path, self.disk)
-        return snapshot.read(path, self.disk), owner
+        return snapshot.read(path, self.disk, self.keyring), owner
+
+    def stay_sealed(self) -> None:
+        """Seal what is written from now on, if the newest state or the records after it are sealed.
+
+        So no blueprint, and no forgotten option, brings a state into the clear: only who converts it
+        by name does. Whatever writes asks for this; a server does before it starts. Raises
+        `UnlockError`.
+        """
+        if self.seal is None and not self._has_looked:
+            state = next(iter(self.states()), None)
+            path, text = inventory.envelope(state, self.records(None, is_opened=False))
+            self.seal = self.keyring.unlock(Envelope.parse(text), path) if text else None
+        self._has_looked = True
 
     def is_state(self, state: State, path: Path) -> bool:
         """Whether `path` is a name of the very file of `state`."""
@@ -196,7 +202,7 @@ class FolderStore:
 
     def _found(self) -> Iterator[State | SnapshotError]:
         newest = self._shutdown_files()
-        kept = self._not_retired(newest)
+        kept = siblings.not_retired(newest, self.generations(), self.disk)
         # An export may be older than what a killed save had made a generation.
         retired = [path for path in newest if path not in kept]
         for path in [*kept, *retired, *self.generations()]:
@@ -221,6 +227,7 @@ class FolderStore:
         It is whole and on the device, in binary whatever the syntax of the store, but counts for
         nothing until `admit`. Raises as `save` does.
         """
+        self.stay_sealed()
         path = self._generations.draft()
         snapshot.write(
             path,
@@ -232,6 +239,7 @@ class FolderStore:
             blueprint=blueprint,
             signer=signer,
             sequence=sequence,
+            seal=self.seal,
             disk=self.disk,
         )
         return path
@@ -261,6 +269,7 @@ class FolderStore:
         known to be older by the time when they were written. Raises `CaptureError`, `WriteError` or
         `SnapshotError`, for text `FormatError` or `VerificationError`; nothing has changed then.
         """
+        self.stay_sealed()
         left = self._exports()
         snapshot.write(
             self.shutdown_path,
@@ -273,6 +282,7 @@ class FolderStore:
             signer=signer,
             syntax=self.syntax,
             sequence=sequence,
+            seal=self.seal,
             retire=lambda: self._copy_to_generations(left),
             disk=self.disk,
         )
@@ -292,21 +302,6 @@ class FolderStore:
         order = dict.fromkeys([self.syntax, *SUFFIXES])
         return [path for path in map(self._shutdown_path, order) if self.disk.exists(path)]
 
-    def _not_retired(self, found: list[Path]) -> list[Path]:
-        """`found` without what a killed save had made a generation and would have removed."""
-        if len(found) < 2:
-            return found
-        older = self.generations()
-        for is_same in (self.disk.is_same, self._is_copy):
-            left = [path for path in found if not any(is_same(path, other) for other in older)]
-            if 0 < len(left) < len(found):
-                return left
-        return found
-
-    def _is_copy(self, path: Path, other: Path) -> bool:
-        size, length = self.disk.status(path).st_size, self.disk.status(other).st_size
-        return size == length and self.disk.read(path, links=True) == self.disk.read(other)
-
     def remove_leftovers(self) -> None:
         """Remove drafts, and what a killed save has left. No save may be going on."""
         ours = {self._shutdown_path(syntax).name for syntax in SUFFIXES}
@@ -324,7 +319,8 @@ class FolderStore:
         if len(found) < 2:
             return set()
         replaced = found[0] if found[0] == self.shutdown_path else None
-        return siblings.exports(found, replaced, next(iter(self.generations()), None), self.disk)
+        older = next(iter(self.generations()), None)
+        return siblings.exports(found, replaced, older, self.disk, self.keyring)
 
     def _copy_to_generations(self, left: set[Path]) -> None:
         found = [path for path in self._shutdown_files() if path not in left]
@@ -368,9 +364,10 @@ class FolderStore:
         counted = [state for state in states if state is stopped or state.path in generations]
         return counted[: self.keep + 1], counted[self.keep + 1 :]
 
-    def records(self, key: bytes | None) -> JournalReader:
+    def records(self, key: bytes | None, *, is_opened: bool = True) -> JournalReader:
         """A reader of the journal. Raises `JournalError`."""
-        return JournalReader(self.journal_folder, self.application, key, self.disk)
+        keyring = self.keyring if is_opened else None
+        return JournalReader(self.journal_folder, self.application, key, self.disk, keyring)
 
     def journal(
         self,
@@ -384,7 +381,8 @@ class FolderStore:
         on_failure: Callable[[WriteError], object],
         on_recovery: Callable[[], object],
     ) -> Journal:
-        """Go on with the journal. Raises `WriteError`."""
+        """Go on with the journal. Raises `WriteError` or `UnlockError`."""
+        self.stay_sealed()
         return Journal(
             self.journal_folder,
             application=self.application,
@@ -393,6 +391,7 @@ class FolderStore:
             key=key,
             level=level,
             fresh=fresh,
+            seal=self.seal,
             on_progress=on_progress,
             on_failure=on_failure,
             on_recovery=on_recovery,

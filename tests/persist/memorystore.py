@@ -240,7 +240,7 @@ class MemoryStore:
         oldest = min((state.passport.sequence for state in kept), default=0)
         self.database.records = {n: record for n, record in records.items() if n > oldest}
 
-    def records(self, key: bytes | None) -> MemoryRecords:
+    def records(self, key: bytes | None, *, is_opened: bool = True) -> MemoryRecords:
         return MemoryRecords(self.database)
 
     def journal(
