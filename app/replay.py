@@ -221,7 +221,7 @@ class _Replay:
         for sequence, payload in records:
             turn = read_turn(sequence, payload)
             count, since = count + 1, since or turn.time
-            for former, kind, content in turn.entries:
+            for number, (former, kind, content) in enumerate(turn.entries, 1):
                 key = self._references.present_key(former)
                 if kind == "command":
                     self._apply()
@@ -232,6 +232,7 @@ class _Replay:
                     self._take_shapes(sequence, dict(content))
                 elif kind == "gone":
                     # States before this one mean the component that goes, those after it do not.
+                    self._foresee(turn.entries[number:])
                     self._apply()
                     self._let_go(key)
                 else:
@@ -240,6 +241,15 @@ class _Replay:
         self._application.registry.follow_moves()
         losses = self._references.losses.values()
         return Replayed(count, since, (*self._divergences, *losses, *self._uncalled.values()))
+
+    def _foresee(self, entries: Sequence[tuple[str, str, Any]]) -> None:
+        """Have what is new in the rest of a record: what comes before may refer to it already."""
+        for former, kind, content in entries if self._states else ():
+            key = self._references.present_key(former)
+            if kind == "command":
+                break
+            if kind == "state" and key not in self._references.objects:
+                self._states.setdefault(key, content)
 
     def _find_modules_in(self, folders: Sequence[str]) -> None:
         # A run begins with them.

@@ -124,6 +124,19 @@ def test_what_referred_to_what_is_gone_has_it_still() -> None:
     assert len(other.registry) == 1
 
 
+def test_what_goes_may_refer_to_what_is_new_in_the_same_turn() -> None:
+    application, paper = running()
+    with application.turn():
+        first = node(application, "first")
+    with application.turn():
+        first.others[0] = node(application, "new").__init__
+        application.registry.remove_component(Node, name="first")
+        application.registry.set_component(Node, first, name="second")
+    again = Application("web")
+    assert not replay(again, paper.payloads.items(), EVERYTHING).divergences
+    assert node(again, "second").others[0].__self__ is node(again, "new")
+
+
 def test_a_component_that_is_too_large_is_there_for_what_refers_to_it() -> None:
     application, paper = running()
     with application.turn():
