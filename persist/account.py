@@ -62,12 +62,11 @@ _ACCOUNT: ContextVar[Account | None] = ContextVar("account", default=None)
 
 
 @contextlib.contextmanager
-def accounted() -> Generator[Account]:
-    """Have all that migrations do within the block told to what this gives; also if one fails."""
-    account = Account()
+def accounted(account: Account) -> Generator[None]:
+    """Have all that migrations do within the block told to `account`; also if one fails."""
     token = _ACCOUNT.set(account)
     try:
-        yield account
+        yield
     finally:
         _ACCOUNT.reset(token)
 

@@ -1,7 +1,8 @@
 """From what a person asked for to an application, ready to be run or written."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from ..app.collection import ServiceCollection
 from ..app.loader import Loader
 from ..app.service import Service
 from ..persist import modules, snapshot
+from ..persist.account import Account, accounted
 from ..persist.errors import PerdureError
 from ..persist.formats import table
 from ..persist.passport import Holds
@@ -80,6 +82,21 @@ def _check_target(target: Path) -> None:
         raise TargetError(target, "is there, and is no snapshot of mkapp") from error
     if holds != "blueprint":
         raise TargetError(target, "holds the state of an application")
+
+
+@contextmanager
+def explained(account: Account) -> Generator[None]:
+    """Have what migrations do within the block told to `account`.
+
+    An error of Perdure's gets that as notes: what was done till then says more than it does alone.
+    """
+    with accounted(account):
+        try:
+            yield
+        except PerdureError as error:
+            for line in account.lines():
+                error.add_note(line)
+            raise
 
 
 def include(application: Application, choice: Choice) -> None:

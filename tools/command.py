@@ -42,7 +42,9 @@ def run(command: click.Command, program: str, arguments: Sequence[str] | None = 
 
 
 def report(program: str, error: BaseException) -> int:
-    """Say `error` in one line, and return the exit status it asks for."""
+    """Say `error` in one line, after what it notes, and return the exit status it asks for."""
+    for note in notes(error):
+        complain(program, note)
     complain(program, sentence(error))
     return status_of(error)
 
@@ -56,6 +58,11 @@ def sentence(error: BaseException) -> str:
         return f"{where}{error.strerror}; check the disk, and that the folders named still exist"
     text = " ".join(str(error).split()) or "no message"
     return f"{type(error).__name__}: {text} (this is a fault of the program; --debug shows where)"
+
+
+def notes(error: BaseException) -> list[str]:
+    """What was found before `error` came, and helps to understand it."""
+    return list(getattr(error, "__notes__", ())) if isinstance(error, PerdureError) else []
 
 
 def status_of(error: BaseException) -> int:

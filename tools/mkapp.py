@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .command import Choice, KindGroup, run, version_option
+from .command import Choice, KindGroup, complain, run, version_option
 from .trustoptions import trust_key_option
 
 SHARED = [
@@ -60,6 +60,7 @@ COMMAND = KindGroup(
 def _write(choice: Choice, **options: Any) -> None:
     from ..app.loader import Loader
     from ..persist import modules, snapshot
+    from ..persist.account import Account
     from ..persist.formats import table
     from ..persist.trust import Signer
     from . import building
@@ -71,7 +72,11 @@ def _write(choice: Choice, **options: Any) -> None:
     modules.add_folders(folders)
     signer = Signer.of_user()
     loader = Loader(signer, options["trust"], keys=options["trust_keys"])
-    basis = building.basis(append, target, loader)
+    account = Account()
+    with building.explained(account):
+        basis = building.basis(append, target, loader)
+    for line in account.lines():
+        complain("mkapp", line)
     application = basis.application
     building.include(application, choice)
     application.process = building.overridden(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .command import Choice, KindGroup, run, sentence, status_of, version_option
+from .command import Choice, KindGroup, notes, run, sentence, status_of, version_option
 from .trustoptions import trust_key_option
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -109,6 +109,22 @@ SHARED = [
     ),
     trust_key_option(),
     click.Option(
+        ["--rehearse"],
+        is_flag=True,
+        default=False,
+        help="Start nothing and write nothing: tell what a start would make of the state with the "
+        "code of today, and leave with the status that it would have. Also beside a server that "
+        "runs.",
+    ),
+    click.Option(
+        ["--rehearsal-limit"],
+        type=click.FloatRange(min=0, min_open=True),
+        default=600.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="With --rehearse: how long it may take.",
+    ),
+    click.Option(
         ["--pythonpath"],
         multiple=True,
         type=_FOLDER,
@@ -154,14 +170,19 @@ def _run(choice: Choice | None, **options: Any) -> int:
         raise click.UsageError("say what to run: one of -f SNAPSHOT, -y CONFIG.py, or a KIND")
     if not options["nodaemon"] and options["logfile"] == "-":
         raise click.UsageError("a daemon has no standard output: --logfile - goes with -n")
+    is_rehearsed, limit = options.pop("rehearse"), options.pop("rehearsal_limit")
     server = Server(choice=choice, **_absolute(options))
+    if is_rehearsed:
+        from .rehearsal import rehearse
+
+        return rehearse(server, limit)
     if options["nodaemon"]:
         return server.run(Terminal("rundaemon").announce)
     pipe = detach("rundaemon")
     try:
         return server.run(pipe.announce)
     except BaseException as error:  # noqa: BLE001 the parent waits for word of any end
-        pipe.announce(status_of(error), sentence(error))
+        pipe.announce(status_of(error), sentence(error), notes(error))
         return status_of(error)
 
 

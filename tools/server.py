@@ -21,9 +21,11 @@ from ..app.logfile import rotate_all
 from ..app.privileges import Identity
 from ..app.recovery import begin
 from ..app.state import Keeping
+from ..persist.account import Account
+from ..persist.disk import DISK, Disk
 from ..persist.lock import LockedError
-from ..persist.store import GENERATIONS, FolderStore
 from ..persist.standing import TrustedKey
+from ..persist.store import GENERATIONS, FolderStore
 from ..persist.trust import Signer
 from . import building, logs, root
 from .command import Choice, report, sentence
@@ -38,6 +40,19 @@ _STOPPING_PATIENCE = 3.0
 
 _LAST_PATIENCE = 10.0
 """Seconds that what is left of the event loop may take once the state is saved."""
+
+
+@attrs.frozen
+class Prepared:
+    """What a start has at hand before it touches anything."""
+
+    application: Application
+    built: Loaded | None
+    loader: Loader
+    store: FolderStore
+    identity: Identity
+    warnings: Sequence[str]
+    account: Account
 
 
 @attrs.frozen(kw_only=True)
@@ -75,32 +90,15 @@ class Server:
         # Until there is something to save or to rotate: what asks for that must not end the start.
         for number in (signal.SIGUSR1, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        os.chdir(self.rundir)
-        folders = [str(folder) for folder in self.pythonpath]
-        loader = Loader(Signer.of_user(), self.trust, folders, self.trust_keys)
-        application, built = self._blueprint(loader)
-        process = application.process = building.overridden(
-            application.process, uid=self.uid, gid=self.gid, umask=self.umask
-        )
-        if process.umask is not None or not self.nodaemon:
-            os.umask(0o077 if process.umask is None else process.umask)
+        prepared = self.prepare()
+        application, store = prepared.application, prepared.store
         log = "-" if self._on_terminal else self.logfile or f"{application.name}.log"
         logs.start(log, debug=self.debug)
-        notices: list[str] = []
-        if built and not built.own:
-            warning = (
-                f"{built.path} is not this user's work ({built.standing.said}); it may do what"
-                " --trust allows"
-            )
-            notices.append(f"warning: {warning}")
+        for warning in prepared.warnings:
             _log.warning("%s", warning)
-        elif built:
-            _log.info("%s is %s", built.path, built.standing.said)
-        store = FolderStore(self._state_folder(application.name), application.name, keep=self.keep)
-        if built:
-            store.syntax = built.syntax
-        identity = privileges.resolve(process)
-        privileges.check_as(identity, store.check_writable)
+        if prepared.built and prepared.built.own:
+            _log.info("%s is %s", prepared.built.path, prepared.built.standing.said)
+        privileges.check_as(prepared.identity, store.check_writable)
         pidfile = self.pidfile or self.rundir / f"{application.name}.pid"
         with ExitStack() as held:
             held.enter_context(_locked(store))
@@ -108,9 +106,36 @@ class Server:
             supervisor = Supervisor.of_environment()
             if self.chroot:
                 store.folder = root.enter(self.chroot, store.folder)
-            return self._serve(
-                application, built, store, loader, identity, announce, supervisor, notices
-            )
+            return self._serve(prepared, announce, supervisor)
+
+    def prepare(self, disk: Disk = DISK) -> Prepared:
+        """What there is to run, read and resolved in the folder it runs in; nothing is written.
+
+        Raises what makes a start impossible already.
+        """
+        os.chdir(self.rundir)
+        folders = [str(folder) for folder in self.pythonpath]
+        loader = Loader(Signer.of_user(), self.trust, folders, self.trust_keys)
+        account = Account()
+        with building.explained(account):
+            application, built = self._blueprint(loader)
+        process = application.process = building.overridden(
+            application.process, uid=self.uid, gid=self.gid, umask=self.umask
+        )
+        if process.umask is not None or not self.nodaemon:
+            os.umask(0o077 if process.umask is None else process.umask)
+        folder = self._state_folder(application.name)
+        store = FolderStore(folder, application.name, keep=self.keep, disk=disk)
+        warnings: list[str] = []
+        if built:
+            store.syntax = built.syntax
+            if not built.own:
+                warnings.append(
+                    f"{built.path} is not this user's work ({built.standing.said}); it may do what"
+                    " --trust allows"
+                )
+        identity = privileges.resolve(process)
+        return Prepared(application, built, loader, store, identity, tuple(warnings), account)
 
     @property
     def _on_terminal(self) -> bool:
@@ -133,25 +158,21 @@ class Server:
         assert self.choice is not None
         return building.from_choice(self.choice), None
 
-    def _serve(
-        self,
-        application: Application,
-        built: Loaded | None,
-        store: FolderStore,
-        loader: Loader,
-        identity: Identity,
-        announce: Announce,
-        supervisor: Supervisor,
-        notices: list[str],
-    ) -> int:
+    def _serve(self, prepared: Prepared, announce: Announce, supervisor: Supervisor) -> int:
+        application, store, loader = prepared.application, prepared.store, prepared.loader
+        notices = [f"warning: {warning}" for warning in prepared.warnings]
         keeper: Keeper | None = None
 
         def settle() -> None:
             nonlocal keeper
-            privileges.drop(identity)
+            privileges.drop(prepared.identity)
             store.check_writable()
-            beginning = begin(application, built, store, loader, fresh=self.fresh)
+            with building.explained(prepared.account):
+                beginning = begin(application, prepared.built, store, loader, fresh=self.fresh)
             _log.info("%s %s", application.name, beginning.sentence)
+            for line in prepared.account.lines():
+                notices.append(line)
+                _log.info("%s", line)
             if beginning.is_recovery:
                 notices.append(f"{application.name} {beginning.sentence}")
             for warning in beginning.warnings:

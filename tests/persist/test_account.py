@@ -75,7 +75,8 @@ def told(account: Account) -> str:
 
 def test_each_thing_that_was_done_is_a_line(earlier: Kept) -> None:
     code("shop", SECOND)
-    with accounted() as account:
+    account = Account()
+    with accounted(account):
         earlier.restored()
     assert told(account).splitlines() == [
         "oldshop.Day is shop.Day now",
@@ -92,7 +93,8 @@ def test_each_thing_that_was_done_is_a_line(earlier: Kept) -> None:
 
 def test_what_needs_no_look_at_objects_is_told_without_their_number(earlier: Kept) -> None:
     code("oldshop", FIRST.replace('junk: str = "j"', ""))
-    with accounted() as account:
+    account = Account()
+    with accounted(account):
         earlier.restored()
     assert told(account) == (
         "oldshop.Visit: the field junk is gone; what its objects had in it is kept aside"
@@ -101,7 +103,8 @@ def test_what_needs_no_look_at_objects_is_told_without_their_number(earlier: Kep
 
 def test_what_was_done_before_a_failure_is_told_too(earlier: Kept) -> None:
     code("shop", SECOND.replace("def third(state):", "def third(state):\n        raise OSError"))
-    with accounted() as account, pytest.raises(RestoreError, match="raised OSError"):
+    account = Account()
+    with accounted(account), pytest.raises(RestoreError, match="raised OSError"):
         earlier.restored()
     assert "2 objects brought up by the steps to 2, 3" in told(account)
     assert "shop.Day: " not in told(account)
@@ -110,7 +113,8 @@ def test_what_was_done_before_a_failure_is_told_too(earlier: Kept) -> None:
 def test_nothing_is_told_of_what_came_before_or_after(earlier: Kept) -> None:
     code("shop", SECOND)
     earlier.restored()
-    with accounted() as account:
+    account = Account()
+    with accounted(account):
         pass
     earlier.restored()
     assert told(account) == ""
