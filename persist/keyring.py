@@ -69,9 +69,15 @@ class BadSecretError(SecretFileError):
 class NoNewSecretError(PerdureError):
     """Something is to be sealed, and nothing was given to seal it with."""
 
+    is_sealed: bool = False
     exit_status: ClassVar[int] = os.EX_USAGE
 
     def __str__(self) -> str:
+        if self.is_sealed:
+            return (
+                "it is sealed already; to seal it with another secret, give that by --new-seal-key or"
+                " --new-passphrase-file, or at a terminal"
+            )
         return (
             f"to seal, a secret is needed: {_WAYS['key file']} FILE, or a passphrase by"
             f" {_WAYS['passphrase']}"

@@ -17,6 +17,7 @@ from ..persist.account import Account, accounted
 from ..persist.errors import PerdureError
 from ..persist.formats import table
 from ..persist.passport import Holds
+from ..persist.sealing import Seal
 from .command import Choice
 
 
@@ -52,6 +53,7 @@ class Basis:
     own: bool = True
     holds: Holds = "blueprint"
     origin: str | None = None
+    seal: Seal | None = None
 
 
 def basis(append: Path | None, target: Path, loader: Loader) -> Basis:
@@ -65,7 +67,9 @@ def basis(append: Path | None, target: Path, loader: Loader) -> Basis:
             _check_target(target)
         found = loader.load(append)
         found.application.name = name if target != append else found.application.name
-        return Basis(found.application, found.own, found.passport.holds, found.digest.hex())
+        return Basis(
+            found.application, found.own, found.passport.holds, found.digest.hex(), found.seal
+        )
     _check_target(target)
     return Basis(Application(name))
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .command import Choice, KindGroup, complain, run, version_option
+from .sealkey import key_options
 from .trustoptions import trust_key_option
 
 SHARED = [
@@ -36,6 +37,13 @@ SHARED = [
         help="With --append: a module whose classes a snapshot of somebody else may name.",
     ),
     trust_key_option("With --append: "),
+    click.Option(
+        ["--seal"],
+        is_flag=True,
+        default=False,
+        help="Encrypt the snapshot, and with it all of the state; see --seal-key.",
+    ),
+    *key_options(),
     click.Option(["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."),
 ]
 
@@ -63,7 +71,7 @@ def _write(choice: Choice, **options: Any) -> None:
     from ..persist.account import Account
     from ..persist.formats import table
     from ..persist.trust import Signer
-    from . import building
+    from . import building, sealkey
 
     append: Path | None = options["append"]
     target: Path = options["output"] or append or Path(choice.name + table.EXTENSION)
@@ -71,12 +79,14 @@ def _write(choice: Choice, **options: Any) -> None:
     # Modules that the kind's own options name (--class, --processor) are found here.
     modules.add_folders(folders)
     signer = Signer.of_user()
-    loader = Loader(signer, options["trust"], keys=options["trust_keys"])
+    keyring = sealkey.keyring(options)
+    loader = Loader(signer, options["trust"], keys=options["trust_keys"], keyring=keyring)
     account = Account()
     with building.explained(account):
         basis = building.basis(append, target, loader)
     for line in account.lines():
         complain("mkapp", line)
+    seal = basis.seal or (sealkey.new_seal(keyring) if options["seal"] else None)
     application = basis.application
     building.include(application, choice)
     application.process = building.overridden(
@@ -92,5 +102,7 @@ def _write(choice: Choice, **options: Any) -> None:
         origin=basis.origin,
         signer=signer if basis.own else None,
         syntax=table.split(target.name)[1],
+        seal=seal,
     )
-    click.echo(f"{target}: a {choice.name} application; run it with: rundaemon -f {target}")
+    sealed = "a sealed" if seal else "a"
+    click.echo(f"{target}: {sealed} {choice.name} application; run it with: rundaemon -f {target}")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .command import Choice, KindGroup, notes, run, sentence, status_of, version_option
+from .sealkey import key_options
 from .trustoptions import trust_key_option
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -108,6 +109,7 @@ SHARED = [
         help="A module whose classes a snapshot of somebody else may name; repeatable.",
     ),
     trust_key_option(),
+    *key_options(),
     click.Option(
         ["--rehearse"],
         is_flag=True,
@@ -162,6 +164,7 @@ def main() -> None:
 
 @COMMAND.result_callback()
 def _run(choice: Choice | None, **options: Any) -> int:
+    from . import sealkey
     from .daemon import Terminal, detach
     from .server import Server
 
@@ -171,7 +174,10 @@ def _run(choice: Choice | None, **options: Any) -> int:
     if not options["nodaemon"] and options["logfile"] == "-":
         raise click.UsageError("a daemon has no standard output: --logfile - goes with -n")
     is_rehearsed, limit = options.pop("rehearse"), options.pop("rehearsal_limit")
-    server = Server(choice=choice, **_absolute(options))
+    keyring = sealkey.keyring(options)
+    server = Server(choice=choice, keyring=keyring, **_absolute(options))
+    # Now, while there is a terminal: once it is a daemon nobody can be asked.
+    server.unlock_first()
     if is_rehearsed:
         from .rehearsal import rehearse
 

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import attrs
@@ -21,13 +21,16 @@ from ..app.logfile import rotate_all
 from ..app.privileges import Identity
 from ..app.recovery import begin
 from ..app.state import Keeping
+from ..persist import snapshot
 from ..persist.account import Account
 from ..persist.disk import DISK, Disk
+from ..persist.errors import PerdureError
+from ..persist.keyring import Keyring
 from ..persist.lock import LockedError
 from ..persist.standing import TrustedKey
 from ..persist.store import GENERATIONS, FolderStore
 from ..persist.trust import Signer
-from . import building, logs, root
+from . import building, logs, root, sealkey
 from .command import Choice, report, sentence
 from .daemon import Announce
 from .pidfile import PidFile
@@ -78,6 +81,7 @@ class Server:
     keep: int
     trust: Sequence[str]
     trust_keys: Sequence[TrustedKey]
+    keyring: Keyring
     pythonpath: Sequence[Path]
     debug: bool
 
@@ -102,6 +106,7 @@ class Server:
         pidfile = self.pidfile or self.rundir / f"{application.name}.pid"
         with ExitStack() as held:
             held.enter_context(_locked(store))
+            store.stay_sealed()
             held.enter_context(PidFile(pidfile))
             supervisor = Supervisor.of_environment()
             if self.chroot:
@@ -115,7 +120,7 @@ class Server:
         """
         os.chdir(self.rundir)
         folders = [str(folder) for folder in self.pythonpath]
-        loader = Loader(Signer.of_user(), self.trust, folders, self.trust_keys)
+        loader = Loader(Signer.of_user(), self.trust, folders, self.trust_keys, self.keyring)
         account = Account()
         with building.explained(account):
             application, built = self._blueprint(loader)
@@ -127,8 +132,9 @@ class Server:
         folder = self._state_folder(application.name)
         store = FolderStore(folder, application.name, keep=self.keep, disk=disk)
         warnings: list[str] = []
+        store.keyring = self.keyring
         if built:
-            store.syntax = built.syntax
+            store.syntax, store.seal = built.syntax, built.seal
             if not built.own:
                 warnings.append(
                     f"{built.path} is not this user's work ({built.standing.said}); it may do what"
@@ -136,6 +142,17 @@ class Server:
                 )
         identity = privileges.resolve(process)
         return Prepared(application, built, loader, store, identity, tuple(warnings), account)
+
+    def unlock_first(self) -> None:
+        """Open all that is sealed and will be wanted, asking if need be. Raises UnlockError."""
+        name = self.choice.name if self.choice else None
+        passport = None
+        with suppress(PerdureError):
+            passport = snapshot.peek(self.file) if self.file else None
+        name = passport.application if passport else name
+        folder = self._state_folder(name) if name else self.rundir
+        sealkey.unlock_first(self.keyring, self.file, folder, name)
+        self.keyring.ask = None
 
     @property
     def _on_terminal(self) -> bool:
