@@ -140,5 +140,5 @@ def referred(key: str) -> object:
     """What `key` stands for: what a stream calls where it holds a reference."""
     present = _present.get()
     if present is None:
-        raise ReferenceLostError(key)
+        raise LookupError(f"it refers to {key!r:.80}, as only the record of a component may")
     return present.find(key)
