@@ -1,11 +1,12 @@
-"""What a recovery has to know before it can make anything of a record: folders, and shapes of classes."""
+"""What has to be known before anything is made of a record: folders, shapes of classes, secret fields."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import attrs
 
-from ..persist.shapes import texts_of
+from ..persist.persistent import secret_fields
+from ..persist.shapes import name_of, texts_of
 
 Entry = tuple[str, str, Any]
 
@@ -23,6 +24,9 @@ class News:
     classes: Collection[object]
     _folders: tuple[str, ...] | None = attrs.field(default=None, init=False)
     _shapes: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
+    _secrets: dict[str, tuple[str, ...]] = attrs.field(
+        factory=dict[str, tuple[str, ...]], init=False
+    )
     _looked_at: int = attrs.field(default=0, init=False)
 
     def entries(self) -> list[Entry]:
@@ -39,11 +43,23 @@ class News:
             self._shapes |= texts
             if new:
                 found.append(("", "shapes", new))
+            # Whoever looks at the journal has no passport yet that says so.
+            secret = tuple(pair for pair in self._secret() if pair[0] not in self._secrets)
+            self._secrets |= dict(secret)
+            if secret:
+                found.append(("", "secret", secret))
         return found
+
+    def _secret(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for item in self.classes:
+            fields = secret_fields(item)
+            if isinstance(item, type) and fields:
+                yield name_of(item), fields
 
     def is_checkpointed(self) -> None:
         """The records up to now may go: what they have told of classes has to be told again."""
         self._shapes.clear()
+        self._secrets.clear()
         self._looked_at = 0
 
     def is_lost(self) -> None:

@@ -230,6 +230,8 @@ class _Replay:
                     self._find_modules_in(content)
                 elif kind == "shapes":
                     self._take_shapes(sequence, dict(content))
+                elif kind == "secret":
+                    continue  # For those who look at the journal only.
                 elif kind == "gone":
                     # States before this one mean the component that goes, those after it do not.
                     self._foresee(turn.entries[number:])
@@ -368,6 +370,11 @@ def _is_entry(key: object, kind: object, content: object) -> bool:
     shape = tuple(map(type, cast("tuple[object, ...]", content)))
     if kind == "folders":
         return set(shape) <= {str}
+    if kind == "secret":
+        return key == "" and all(
+            isinstance(name, str) and all(isinstance(field, str) for field in fields)
+            for name, fields in content
+        )
     if kind == "shapes":
         return all(_is_pair(pair) for pair in cast("tuple[object, ...]", content))
     if kind == "state":

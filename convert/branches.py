@@ -118,12 +118,21 @@ def is_small(item: object) -> bool:
 def is_secret(secret: Mapping[str, Collection[str]], item: object, step: Step) -> bool:
     """Whether the class of `item` declares secret what `step` leads to.
 
-    `secret` has the names of fields by the class as ``module:qualname``.
+    `secret` has the names of fields by the class as ``module:qualname``. Where only the class knows
+    what of a state of its own, or of the arguments of a call, is the secret, that is all of it.
     """
-    if not secret or not isinstance(step, Field):
+    if not secret or not isinstance(item, Node):
         return False
-    found = class_of(item)
-    return found is not None and step.name in secret.get(str(found), ())
+    names = secret.get(str(class_of(item)), ())
+    if not names:
+        return False
+    if isinstance(step, Item):
+        return isinstance(item, Call) and not has_items(item)
+    return (
+        step.name in names
+        or (step.name == "arguments" and isinstance(item, Call))
+        or (step.name == "state" and field_dicts(item) is None)
+    )
 
 
 def readable(key: object) -> Any:

@@ -12,6 +12,7 @@ from ..persist.content import Content, Snapshot
 from ..persist.errors import PerdureError
 from ..persist.formats import table
 from ..persist.passport import Passport
+from ..persist.sealing import Seal
 from ..persist.trust import Owner, Signer
 
 HTML: Final = "html"
@@ -84,25 +85,37 @@ def signer_for(found: Snapshot, owner: Owner) -> Signer | None:
     return signer
 
 
-def write(found: Snapshot, target: Path, form: str, signer: Signer | None, watch: Watch) -> None:
+def write(
+    found: Snapshot,
+    target: Path,
+    form: str,
+    signer: Signer | None,
+    watch: Watch,
+    *,
+    reveal: bool = False,
+) -> None:
     """Write `found` to `target` as `form`, whole and durable or not at all.
 
-    Raises `WriteError`, `FormatError` or `VerificationError`; the file that was there is then still
+    In a text, and in a page, secret values are concealed or hidden, but with `reveal`. Raises `WriteError`, `FormatError` or `VerificationError`; the file that was there is then still
     there.
     """
     if form == HTML:
-        files.replace(target, watch(pieces(found, form, signer)))
+        files.replace(target, watch(pieces(found, form, signer, reveal=reveal)))
         return
     syntax = table.by_name(form)
 
-    def encode(passport: Passport, content: Content, signer: Signer | None) -> Iterator[bytes]:
-        return watch(syntax.encode(passport, content, signer))
+    def encode(
+        passport: Passport, content: Content, signer: Signer | None, seal: Seal | None
+    ) -> Iterator[bytes]:
+        return watch(syntax.encode(passport, content, signer, seal))
 
     watched = attrs.evolve(syntax, encode=encode)
-    snapshot.put(target, found.passport, found.content, watched, signer)
+    snapshot.put(target, found.passport, found.content, watched, signer, reveal=reveal)
 
 
-def pieces(found: Snapshot, form: str, signer: Signer | None) -> Iterator[bytes]:
+def pieces(
+    found: Snapshot, form: str, signer: Signer | None, *, reveal: bool = False
+) -> Iterator[bytes]:
     """`found` as `form`, for a file that is nobody's to replace, such as standard output.
 
     What is signed in it are the names that `snapshot.put` would sign.
@@ -110,6 +123,9 @@ def pieces(found: Snapshot, form: str, signer: Signer | None) -> Iterator[bytes]
     if form == HTML:
         from . import page
 
-        return page.render(found)
+        return page.render(found, reveal=reveal)
     passport = attrs.evolve(found.passport, names=found.content.names)
-    return table.by_name(form).encode(passport, found.content, signer)
+    syntax, content = table.by_name(form), found.content
+    if not reveal:
+        content = snapshot.shown_as(passport, content, syntax, signer, None)
+    return syntax.encode(passport, content, signer, None)

@@ -16,6 +16,7 @@ import attrs
 
 from ..persist.content import Snapshot
 from ..persist.graph import SCALARS, Call, Global, Graph, Instance, Node, is_shared
+from ..persist.hiding import merged
 from ..persist.isomorphism import difference
 from ..persist.place import Field, Item, Step, show
 from ..persist.survey import Survey, survey
@@ -175,20 +176,34 @@ class _Comparison:
             return
         if isinstance(old, Call) and isinstance(new, Call) and isinstance(old.function, Node):
             self._pair(old.function, new.function, Field("function"))
-        if has_items(old) or has_items(new):
-            self._pair(old.arguments, new.arguments, Field("arguments"))
+        step = Field("arguments")
+        if has_items(old) or has_items(new) or self._is_hidden(old, new, step):
+            self._whole(old, new, (old.arguments, new.arguments), step)
         else:
             self._lists(old.arguments, new.arguments)
         if isinstance(old, Instance) and isinstance(new, Instance):
             self._fields(old, new, [old.keywords or {}], [new.keywords or {}])
         states = field_dicts(old), field_dicts(new)
         if states[0] is None or states[1] is None:
-            self._pair(old.state, new.state, Field("state"))
+            self._whole(old, new, (old.state, new.state), Field("state"))
         else:
             self._fields(old, new, states[0], states[1])
         self._lists(old.members or (), new.members or ())
         self._pairs_of(old.pairs or [], new.pairs or [])
         self._pair(old.setter, new.setter, Field("setter"))
+
+    def _whole(self, old: Node, new: Node, values: tuple[Any, Any], step: Step) -> None:
+        """What `step` leads to from `old` and from `new`, unless it is secret."""
+        if not self._is_hidden(old, new, step):
+            self._pair(*values, step)
+        elif self._is_other(*values):
+            self._tell("~", step, "hidden, differs")
+
+    def _is_hidden(self, old: Node, new: Node, step: Step) -> bool:
+        return self.brief.hides(old, step) or self.brief.hides(new, step)
+
+    def _is_other(self, old: Any, new: Any) -> bool:
+        return difference(Graph(old, self.old.names), Graph(new, self.new.names)) is not None
 
     def _fields(
         self, old: Node, new: Node, states: list[dict[Any, Any]], others: list[dict[Any, Any]]
@@ -213,8 +228,7 @@ class _Comparison:
         if not values[0] or not values[1]:
             self._tell("+" if values[1] else "-", field_step(name), "hidden")
             return
-        graphs = Graph(values[0][0], self.old.names), Graph(values[1][0], self.new.names)
-        if difference(*graphs) is not None:
+        if self._is_other(values[0][0], values[1][0]):
             self._tell("~", field_step(name), "hidden, differs")
 
     def _pairs_of(
@@ -340,11 +354,11 @@ def _key(key: Any) -> Hashable:
     return key if type(key) is str else strong(key)
 
 
-def compare_snapshots(old: Snapshot, new: Snapshot) -> list[Difference]:
+def compare_snapshots(old: Snapshot, new: Snapshot, *, reveal: bool = False) -> list[Difference]:
     """The differences of what two snapshots hold, and of what they say of it.
 
     When, by whom and in which syntax they were written is no difference. What either declares
-    secret is not shown. Raises `FormatError`.
+    secret is not shown, but with `reveal`. Raises `FormatError`.
     """
     if old.digest == new.digest:
         return []
@@ -353,10 +367,8 @@ def compare_snapshots(old: Snapshot, new: Snapshot) -> list[Difference]:
         before, after = getattr(old.passport, name), getattr(new.passport, name)
         if before != after:
             found.append(Difference("~", f"passport {name}", f"{_said(before)} -> {_said(after)}"))
-    secret: dict[str, tuple[str, ...]] = dict(old.passport.secret)
-    for name, fields in new.passport.secret.items():
-        secret[name] = (*secret.get(name, ()), *fields)
-    return found + compare(old.content.graph, new.content.graph, Brief(secret))
+    secret = Brief() if reveal else Brief(merged(old.passport.secret, new.passport.secret))
+    return found + compare(old.content.graph, new.content.graph, secret)
 
 
 def _said(value: str | tuple[str, ...]) -> str:

@@ -27,6 +27,7 @@ from typing import Any, ClassVar, Final, cast
 
 import attrs
 
+from ..persist.concealment import is_sealed
 from ..persist.errors import PerdureError
 from ..persist.formats.spelling import MOST_DIGITS
 from ..persist.graph import SCALARS, Global, Graph, Instance, Node
@@ -40,6 +41,7 @@ from .lookup import LookupFailedError, Spot, find, is_in_secret, what_it_is
 Secret = Mapping[str, Collection[str]]
 
 _SHOWN: Final = 60
+_UNFIT: Final = "the value does not fit the secret one that is there, of which nothing is told; --reveal tells it"
 _FILLING: Final[dict[type[Any], str]] = {
     list: "extend",
     dict: "update",
@@ -131,13 +133,18 @@ def _names_in(root: object) -> set[Global]:
 
 
 def _apply(graph: Graph, edit: Edit, secret: Secret) -> Change:
-    spot = find(graph, edit.place)
+    spot = find(graph, edit.place, secret)
+    is_hidden = is_in_secret(spot, secret)
+    # Of what is concealed with another key nobody here knows the kind.
+    present = None if is_sealed(spot.value) else spot.value
     try:
-        value = read(edit.value, spot.value, graph)
+        value = read(edit.value, present, graph)
     except ValueFormatError as error:
+        if is_hidden:
+            raise EditError(spot.place, _UNFIT) from None
         raise EditError(spot.place, str(error)) from error
     before, after = _short(spot.value), _short(value)
-    if is_in_secret(spot, secret):
+    if is_hidden:
         before = after = "hidden"
     if type(spot.value) in _FILLING and type(value) is type(spot.value):
         _refill(spot.value, value)

@@ -8,6 +8,7 @@ find an item of what one of its private fields holds, and text in brackets a key
 import difflib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
 
 import attrs
@@ -19,6 +20,8 @@ from ..persist.survey import survey
 from .branches import as_word, branches, dotted, field_dicts, field_step, has_items, is_secret
 
 _LISTED: Final = 8
+_HIDDEN: Final = "there is no such place in this, which is secret; --reveal tells what is there"
+NO_SECRETS: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 _MOST_COMPARED: Final = 2_000
 
 
@@ -98,13 +101,19 @@ class Spot:
         return None
 
 
-def find(graph: Graph, place: str) -> Spot:
-    """What is at `place`. Raises `PlaceError` for a text that is none, else `LookupFailedError`."""
+def find(graph: Graph, place: str, secret: Mapping[str, Collection[str]] = NO_SECRETS) -> Spot:
+    """What is at `place`. Raises `PlaceError` for a text that is none, else `LookupFailedError`.
+
+    That tells nothing of what is in a field that is `secret`.
+    """
     spot = Spot(graph, (), graph.root, None, lambda value: value)
     for step in parse(place):
         below = spot.below(step)
         if below is None:
-            raise LookupFailedError(spot.place, _absence(spot.value, step))
+            is_hidden = is_in_secret(spot, secret)
+            raise LookupFailedError(
+                spot.place, _HIDDEN if is_hidden else _absence(spot.value, step)
+            )
         spot = below
     return spot
 

@@ -103,7 +103,11 @@ class Outline:
             fields.append(("setter", node.setter))
         if secret:
             fields = [(name, HIDDEN if name in secret else value) for name, value in fields]
-        members = node.members or () if has_items(node) else node.arguments
+        members: Sequence[Any] = node.members or () if has_items(node) else node.arguments
+        if secret and isinstance(node, Call):
+            # As with such a state.
+            fields = [(name, HIDDEN if name == "arguments" else value) for name, value in fields]
+            members = members if has_items(node) else [HIDDEN] * len(members)
         return Sections(
             "call" if found is None else str(found),
             None,

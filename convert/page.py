@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..persist.content import Snapshot
+from ..persist.hiding import merged
 from ..persist.survey import survey
 from .outline import HIDDEN, Outline
 from .sizes import Sizes, sizes
@@ -44,13 +45,13 @@ _SAFE: Final = 2**53  # beyond it JavaScript has no exact integers
 _Shape = tuple[str, bool, tuple[str, ...], bool, bool]
 
 
-def render(snapshot: Snapshot) -> Iterator[bytes]:
-    """The page, in pieces. Fields that the passport declares secret are not in it (see `Outline`).
+def render(snapshot: Snapshot, *, reveal: bool = False) -> Iterator[bytes]:
+    """The page, in pieces. What is secret is not in it (see `Outline`), but with `reveal`.
 
     Texts of more than 2,000 characters are shortened, and their length is said.
     """
     root = snapshot.content.graph.root
-    outline = Outline(survey(root), snapshot.passport.secret)
+    outline = Outline(survey(root), {} if reveal else merged(snapshot.passport.secret))
     measured = sizes(root, outline)
     begin, middle, end = _template()
     yield begin

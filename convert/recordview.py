@@ -19,6 +19,7 @@ import attrs
 from ..persist import graphstream
 from ..persist.graph import Call, Global, Graph, Names, Node, Pair, instance_of
 from ..persist.graphstream import StreamError
+from ..persist.hiding import merged
 from ..persist.place import Field, Item, show
 from .branches import branches, class_of, is_small
 from .brief import Brief, in_words, small
@@ -40,13 +41,17 @@ class RecordView:
     """Shows the entries of records, which are to be given in their order.
 
     `trusted` says that this user's own server wrote the streams; of others the keys are weighed first.
-    `secret` is as in a passport. What components were last is remembered as far as there is room.
+    `secret` is as in a passport; what is secret is hidden, but with `reveal`. What components were last is remembered as far as there is room.
     """
 
     trusted: bool
     secret: Mapping[str, Collection[str]]
+    reveal: bool = False
     _last: OrderedDict[str, _State] = attrs.field(factory=OrderedDict[str, _State])
     _size: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.secret = {} if self.reveal else merged(self.secret)
 
     def note(self, key: str, kind: str, content: Any) -> None:
         """Take notice of an entry that is not to be shown."""
@@ -54,6 +59,8 @@ class RecordView:
             self._remember(key, content)
         elif kind in ("gone", "command"):
             self._forget(key)
+        elif kind == "secret" and not self.reveal:
+            self.secret = merged(self.secret, dict(content))
 
     def forget(self) -> None:
         """What follows has nothing to do with what came before."""
@@ -78,7 +85,7 @@ class RecordView:
             if content:
                 shown = ", ".join(map(small, content[:_MOST_ARGUMENTS]))
                 yield f"  modules are looked for in {shown}"
-        elif kind == "shapes":
+        elif kind in ("shapes", "secret"):
             return  # For a recovery; what they are of follows.
         elif kind == "command":
             yield f"! {place}: {self._call(*content)}"

@@ -59,8 +59,9 @@ def capture(root: object, *, name: str = "application") -> Capture:
             return _capture(root)
         except MemoryError:
             raise
-        except Exception as error:
-            raise culprit.find(root, name, error) from error
+        except Exception as error:  # noqa: BLE001 - any error of a user's code is the finding
+            found = culprit.find(root, name, error)
+            raise found from None if found.is_secret else error
 
 
 def _capture(root: object) -> Capture:

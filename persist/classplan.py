@@ -9,6 +9,7 @@ import attrs
 
 from . import leftovers
 from .graph import Global, Node
+from .persistent import secret_fields
 from .place import Field, show
 from .reduction import Fields, class_of, fields_of
 from .restore import RestoreError, find_named
@@ -127,11 +128,14 @@ class ClassPlan:
             return
         from .expectation import MismatchError
 
+        secret = secret_fields(self.kind)
         for check in self.checks:
             if check.field in fields and len(problems) < _MOST_PROBLEMS:
                 try:
                     check.rule(fields[check.field], check.annotation)
                 except MismatchError as mismatch:
+                    if check.field in secret:
+                        mismatch = mismatch.hidden()
                     steps = show([Field(check.field), *mismatch.items], spell(node))
                     problems.append(f"{steps}: expected {mismatch.expected}, got {mismatch.got}")
 

@@ -39,7 +39,7 @@ from .collector import collector_off
 from .content import Content, Snapshot
 from .formats.format import FormatError
 from .graph import Call, Graph
-from .hiding import Search, Slot, all_secret, place_of, search
+from .hiding import Search, Slot, merged, place_of, search
 from .passport import Passport
 from .survey import Survey, survey
 from .trust import Signer
@@ -122,7 +122,7 @@ def concealed(content: Content, passport: Passport, signer: Signer | None) -> Co
     It is `content` itself if there are none. Without a `signer` the key is that of this user.
     Raises FormatError, and `KeyFileError`.
     """
-    secret = all_secret(passport.secret)
+    secret = merged(passport.secret)
     if not any(str(name) in secret for name in content.graph.names):
         return content
     with collector_off():
@@ -215,7 +215,7 @@ class _Opening:
 
     def run(self) -> None:
         graph = self._graph
-        secret = all_secret(self._passport.secret)
+        secret = merged(self._passport.secret)
         found = search(graph, survey(graph.root), secret, is_sealed)
         for stray in found.strays:
             reason = "a concealed value can stand in its own secret field only; put it back there"

@@ -14,6 +14,7 @@ import attrs
 from .deep import EndlessError
 from .errors import PerdureError
 from .naming import NAMED, Unnamed, check_named, is_bound
+from .persistent import secret_fields
 from .reduction import class_of, fields_of, reduction_of
 from .refusals import advise, resource_of
 
@@ -29,13 +30,15 @@ class CaptureError(PerdureError):
     """An object cannot be saved.
 
     `path` leads to it from the root, `type_name` is its class, `reason` what is wrong with it,
-    `remedy` what to do. The exception that the object's own code raised, if any, is the cause.
+    `remedy` what to do. The exception that the object's own code raised, if any, is the cause. Of what
+    is in a field that is secret (see `persistent`) nothing more is told than that, and no cause.
     """
 
     path: str
     type_name: str
     reason: str
     remedy: str
+    is_secret: bool = False
     exit_status: ClassVar[int] = os.EX_DATAERR
 
     def __str__(self) -> str:
@@ -102,6 +105,17 @@ def _report(walk: _Walk, name: str, number: int, refusal: Exception) -> CaptureE
         if resource_of(walk.objects[ancestor]) is not None:
             way = way[: length + 1]
             break
+    secret = next((at for at, step in enumerate(way) if walk.steps[step][0] == "secret"), None)
+    if secret is not None:
+        way = way[: secret + 1]
+        owner = walk.objects[walk.parents[way[-1]]]
+        return CaptureError(
+            walk.spell(name, way),
+            _type_name(owner),
+            "something in this field, which is secret, cannot be saved",
+            f"look at it there, or leave the field out with {_transient(walk.steps[way[-1]][1])}",
+            is_secret=True,
+        )
     item = walk.objects[way[-1] if way else 0]
     field = next(
         (str(walk.steps[n][1]) for n in reversed(way) if walk.steps[n][0] == "attribute"), None
@@ -148,7 +162,12 @@ def _reduced_parts(item: Any) -> list[_Part]:
     if fields is None:
         found.append(("state", "", made.state))
     else:
-        found += [("attribute", *field) for part in fields for field in part.items()]
+        secret = secret_fields(class_of(item))
+        found += [
+            ("secret" if name in secret else "attribute", name, value)
+            for part in fields
+            for name, value in part.items()
+        ]
     found += [("item", place, part) for place, part in enumerate(made.members or ())]
     return found + _pair_parts(made.pairs or ())
 
@@ -162,7 +181,7 @@ def _pair_parts(pairs: Iterable[tuple[object, object]]) -> list[_Part]:
 
 def _spell(kind: str, key: object) -> str:
     match kind:
-        case "attribute":
+        case "attribute" | "secret":
             return f".{key}"
         case "spelled":
             return str(key)
@@ -186,6 +205,10 @@ def _brief(key: object) -> str:
         text = repr(key)
         return text if len(text) <= _REPR_LIMIT else text[:_REPR_LIMIT] + "..."
     return f"<{type(key).__qualname__}>"
+
+
+def _transient(field: object) -> str:
+    return f"@persistent(transient={(field,)!r})"
 
 
 def _type_name(item: object) -> str:

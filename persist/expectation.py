@@ -47,6 +47,10 @@ class MismatchError(Exception):
     got: str
     items: tuple[Item, ...] = ()
 
+    def hidden(self) -> "MismatchError":
+        """The same of a value that is secret."""
+        return MismatchError(self.expected, "something else, which is secret")
+
 
 class Expectations:
     """The rules for annotations; `lookup` gives what a name stands for, or `UNKNOWN`.

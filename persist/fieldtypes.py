@@ -22,6 +22,7 @@ from .content import Snapshot
 from .errors import PerdureError
 from .expectation import UNKNOWN, Expectations, MismatchError, Rule, named_by
 from .graph import SCALARS, Call, Global, Graph, Instance, Node
+from .persistent import secret_fields
 from .reduction import fields_of
 from .survey import objects
 from .typewords import shown, words
@@ -221,7 +222,9 @@ class _Classes:
             others = frozenset(_slots(kind))
         required = {name: rules[name][1] for name in _required(kind)}
         is_ours = str(named) in DATA_CLASSES
-        return _Fields(rules, others, required, attrs.fields_dict(kind) if is_ours else {})
+        return _Fields(
+            rules, others, required, attrs.fields_dict(kind) if is_ours else {}, secret_fields(kind)
+        )
 
     def _rules(self, named: Global, kind: type[Any]) -> Iterator[tuple[str, tuple[Rule, Any]]]:
         declaration = getattr(kind, "__persistent__", None)
@@ -252,9 +255,18 @@ class _Fields:
     others: frozenset[str] | None
     required: dict[str, Any]
     ours: "dict[str, attrs.Attribute[Any]]"
+    secret: tuple[str, ...] = ()
 
     def check(self, name: str, value: Any) -> None:
-        """Raises `MismatchError`."""
+        """Raises `MismatchError`, which tells nothing of a secret value."""
+        try:
+            self._check(name, value)
+        except MismatchError as mismatch:
+            if name in self.secret:
+                raise mismatch.hidden() from None
+            raise
+
+    def _check(self, name: str, value: Any) -> None:
         known = self.rules.get(name)
         if known is not None:
             rule, annotation = known

@@ -18,9 +18,13 @@ Declared = Mapping[str, Collection[str]]
 """The names of secret fields, by the class as ``module:qualname``; as in a passport."""
 
 
-def all_secret(declared: Declared) -> Declared:
-    """`declared`, and what is secret whether anybody has declared it or not."""
-    return {**declared, **_ALWAYS}
+def merged(*declared: Declared) -> Declared:
+    """What any of `declared` has, and what is secret whether anybody has declared it or not."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in (*declared, _ALWAYS):
+        for name, fields in each.items():
+            found[name] = tuple(dict.fromkeys((*found.get(name, ()), *fields)))
+    return found
 
 
 @attrs.frozen(eq=False)

@@ -46,7 +46,7 @@ class Paper:
             [
                 (key, kind, content)
                 for key, kind, content in pickle.loads(payload)[1]
-                if kind != "shapes" and (kind, content) != ("folders", ())
+                if kind not in ("shapes", "secret") and (kind, content) != ("folders", ())
             ]
             for payload in self.payloads.values()
         ]

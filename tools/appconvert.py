@@ -69,11 +69,11 @@ def _convert(context: click.Context, /, arguments: tuple[str, ...], **options: A
 
 def _check_options(mode: str, options: dict[str, Any], context: click.Context) -> None:
     allowed: dict[str, tuple[str, ...]] = {
-        "to": ("to", "output", "force"),
-        "set": ("set", "to", "output", "force"),
+        "to": ("to", "output", "force", "reveal"),
+        "set": ("set", "to", "output", "force", "reveal"),
         "check": ("check", "with_code", "pythonpath", "trust", "trust_keys"),
-        "show": ("show",),
-        "diff": ("diff",),
+        "show": ("show", "reveal"),
+        "diff": ("diff", "reveal"),
         "why": ("why", "pythonpath", "trust", "trust_keys"),
     }
     for parameter in context.command.params:
@@ -124,7 +124,7 @@ def _to_one(path: Path, options: dict[str, Any]) -> None:
         progress.say(f"reading {path}")
         owner = Owner.of(path)
         found = snapshot.read(path)
-        said = _write(found, owner, target, form, progress)
+        said = _write(found, owner, target, options, progress)
     if said:
         say(said)
 
@@ -152,22 +152,22 @@ def _is_output(target: Path) -> bool:
     return str(target) == "-"
 
 
-def _write(found: Any, owner: Any, target: Path, form: str, progress: Any) -> str:
+def _write(found: Any, owner: Any, target: Path, options: dict[str, Any], progress: Any) -> str:
     """Write it, and say so; nothing is said where the snapshot itself goes to standard output."""
     from ..convert import convert
     from ..persist.formats.format import FormatError
     from ..persist.snapshot import SnapshotError
 
-    path = owner.path
+    path, form, reveal = owner.path, options["to"], options["reveal"]
     progress.say(f"writing {target}")
     signer = None if form == convert.HTML else convert.signer_for(found, owner)
     try:
         if _is_output(target):
-            for piece in convert.pieces(found, form, signer):
+            for piece in convert.pieces(found, form, signer, reveal=reveal):
                 sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
             return ""
-        convert.write(found, target, form, signer, progress.watch)
+        convert.write(found, target, form, signer, progress.watch, reveal=reveal)
     except FormatError as error:
         raise SnapshotError.of(path, error) from error
     stranger = "" if signer or form == convert.HTML else f"; not signed, as {path} is not yours"
@@ -178,7 +178,7 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
     import attrs
 
     from ..convert import convert, edit
-    from ..persist import snapshot
+    from ..persist import hiding, snapshot
     from ..persist.content import Content
     from ..persist.place import PlaceError
     from ..persist.trust import Owner
@@ -202,10 +202,11 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
         options["to"] = form
         _check_target(target, path, options)
         graph = _graph(path, found)
-        changes = edit.apply(graph, edits, found.passport.secret)
+        secret = {} if options["reveal"] else hiding.merged(found.passport.secret)
+        changes = edit.apply(graph, edits, secret)
         passport = edit.renamed(found.passport, graph, changes)
         changed = attrs.evolve(found, passport=passport, content=Content.of_graph(graph))
-        said = _write(changed, owner, target, form, progress)
+        said = _write(changed, owner, target, options, progress)
     for change in changes if said else ():
         say(f"{change.place}: {change.before} -> {change.after}")
     if said:
@@ -279,7 +280,7 @@ def _why(arguments: Sequence[str], options: dict[str, Any]) -> int:
 def _show(arguments: Sequence[str], options: dict[str, Any]) -> int:
     from ..convert import lookup
     from ..convert.tree import Tree
-    from ..persist import snapshot
+    from ..persist import hiding, snapshot
     from ..persist.place import PlaceError
     from .progress import Progress
 
@@ -290,11 +291,11 @@ def _show(arguments: Sequence[str], options: dict[str, Any]) -> int:
         found = snapshot.read(paths[-1])
         graph = _graph(paths[-1], found)
         progress.say("measuring")
+        secret = {} if options["reveal"] else hiding.merged(found.passport.secret)
         try:
-            spot = lookup.find(graph, place)
+            spot = lookup.find(graph, place, secret)
         except PlaceError as error:
             raise click.UsageError(f"--show {error}") from error
-        secret = found.passport.secret
         if lookup.is_in_secret(spot, secret):
             say(f"{spot.place}: hidden")
             return 0
@@ -322,7 +323,7 @@ def _diff(arguments: Sequence[str], options: dict[str, Any]) -> int:
             snapshots.append(snapshot.read(path))
             _graph(path, snapshots[-1])
         progress.say("comparing")
-        found = compare_snapshots(*snapshots)
+        found = compare_snapshots(*snapshots, reveal=options["reveal"])
     for each in found:
         say(str(each))
     return 1 if found else 0

@@ -83,14 +83,20 @@ def _verify(subject: "Subject") -> int:
     return max((problem.status for problem in found), default=os.EX_OK)
 
 
-def _log(subject: "Subject", component: str | None, since: float | None, last: int | None) -> int:
+def _log(
+    subject: "Subject",
+    component: str | None,
+    since: float | None,
+    last: int | None,
+    reveal: bool,
+) -> int:
     from ..persist.trust import Signer
     from .storelog import Choice, Log
 
     log = Log(subject.store(), Signer.of_user(), lambda line: complain(PROGRAM, line))
     with collector_off():
         shown = False
-        for line in log.lines(Choice(component, since, last)):
+        for line in log.lines(Choice(component, since, last, reveal)):
             shown = True
             say(line)
     if not shown:
@@ -255,6 +261,9 @@ _command(
         click.Option(["--since"], type=Moment(), help="Only from this time on."),
         click.Option(
             ["--last"], type=click.IntRange(min=1), metavar="N", help="Only the last so many."
+        ),
+        click.Option(
+            ["--reveal"], is_flag=True, default=False, help="Show the values of secret fields, too."
         ),
     ],
     "Show the records of the journal: what changed, and when.",

@@ -58,6 +58,12 @@ def parameters() -> list[click.Parameter]:
             ["--force"], is_flag=True, default=False, help="Replace a file that is there."
         ),
         click.Option(
+            ["--reveal"],
+            is_flag=True,
+            default=False,
+            help="Write or show the values of secret fields in plain.",
+        ),
+        click.Option(
             ["--with-code"],
             is_flag=True,
             default=False,

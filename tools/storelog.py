@@ -21,11 +21,15 @@ _FORGOTTEN = "-- what is above does not count any more: a history of its own beg
 
 @attrs.frozen
 class Choice:
-    """Which records to show: of a `component`, not before the time `since`, the `last` so many."""
+    """Which records to show: of a `component`, not before the time `since`, the `last` so many.
+
+    What is secret in them is shown with `reveal` only.
+    """
 
     component: str | None = None
     since: float | None = None
     last: int | None = None
+    reveal: bool = False
 
     def has(self, turn: Turn) -> bool:
         """Whether the record is one of these, but for how many there are."""
@@ -86,7 +90,7 @@ class Log:
             if not numbers:
                 return
             first = numbers[0]
-        view = RecordView(self._key is not None, self._secret())
+        view = RecordView(self._key is not None, self._secret(), choice.reveal)
         begins = deque(each.first for each in self._segments if each.is_fresh)
         told_any = False
         for number, turn in self._turns(tells=True):
