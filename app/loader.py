@@ -169,13 +169,13 @@ class Loader:
 
 
 def _check_fields(path: Path, found: Snapshot, policy: Policy, *, strict: bool) -> None:
-    from ..persist import fieldtypes
+    from ..persist import examination
 
     graph = found.content.graph
     refused = [str(each) for each in graph.names if not policy.allows(each.module, each.name)]
     if refused:
         # Nothing is imported for what is refused.
         raise TrustError(tuple(sorted(refused)))
-    problems = fieldtypes.examine_file(path, found, policy.allows, strict=strict).problems
+    problems = examination.examine_file(path, found, policy, strict=strict).problems
     if problems:
         raise FieldsError(path, tuple(map(str, problems)))

@@ -9,16 +9,14 @@ import enum
 import importlib
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from inspect import isclass
-from pathlib import Path
-from types import FunctionType, MemberDescriptorType
+from types import FunctionType, MappingProxyType, MemberDescriptorType
 from typing import Any, Final
 
 import attrs
 
-from . import place, snapshot
-from .content import Snapshot
+from . import place
 from .errors import PerdureError
 from .expectation import UNKNOWN, Expectations, MismatchError, Rule, named_by
 from .graph import SCALARS, Call, Global, Graph, Instance, Node
@@ -32,6 +30,7 @@ from .ways import Way, steps_of, to_field, ways
 Allows = Callable[[str, str], bool]
 _LEAVES: Final = SCALARS | {Global, bytearray}
 _MOST_VALUES: Final = 10
+NOTHING: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 _MISSING: Final[Any] = enum.Enum._missing_.__func__  # type: ignore[attr-defined]
 
 # The object, its field or None for itself, and what is wrong.
@@ -80,33 +79,18 @@ class Examination:
     unchecked: tuple[Unchecked, ...]
 
 
-def examine_file(
-    path: Path, found: Snapshot, allows: Allows, *, strict: bool = False
-) -> Examination:
-    """What `examine` finds in the snapshot `found` at `path`, with the lines if that is a text.
-
-    Raises `SnapshotError` if the file can no longer be read.
-    """
-    examined = examine(found.content.graph, allows, strict=strict)
-    if not examined.problems or found.syntax == "pickle":
-        return examined
-    # Lines cost time, and are wanted only here.
-    graph, lines = snapshot.locate(path)
-    located = examine(graph, allows, lines, strict=strict)
-    # If the file was changed meanwhile, what was found is as wrong as it was.
-    return located if located.problems else examined
-
-
 def examine(
     graph: Graph,
     allows: Allows,
     lines: Mapping[int, int] | None = None,
     *,
     strict: bool = False,
+    excepted: Collection[str] = (),
+    kept: Mapping[str, Collection[str]] = NOTHING,
 ) -> Examination:
-    """Compare each attrs object of `graph` with its class.
+    """Compare each attrs object of `graph` with its class, but for classes that are `excepted`.
 
-    `lines` are those of the objects, by their ids, if they are known. With `strict`, which is for a
+    `kept` are fields, by class, that objects may have though their class has them no more. `lines` are those of the objects, by their ids, if they are known. With `strict`, which is for a
     stranger's, Perdure's own classes take the fields that are listed for them, and no others.
 
     Modules are imported of the classes and functions that ``allows(module, name)``, and of no
@@ -116,7 +100,7 @@ def examine(
     has no default and no saving of the class would leave it out. So is a member of an enumeration
     that has none of its values.
     """
-    classes = _Classes(allows, strict=strict)
+    classes = _Classes(allows, excepted, kept, strict=strict)
     found: dict[int, list[_Mismatch]] = {}
     for node in objects(graph.root):
         wrong = classes.mismatches(node) if isinstance(node, Node) else None
@@ -130,8 +114,17 @@ def examine(
 class _Classes:
     """What the classes of one graph say of their fields, each looked at once."""
 
-    def __init__(self, allows: Allows, *, strict: bool) -> None:
+    def __init__(
+        self,
+        allows: Allows,
+        excepted: Collection[str],
+        kept: Mapping[str, Collection[str]],
+        *,
+        strict: bool,
+    ) -> None:
         self.unchecked: dict[str, Unchecked] = {}
+        self._excepted = excepted
+        self._kept = kept
         self._listed = DATA_CLASSES if strict else {}
         self._allows = allows
         self._found: dict[Global, Any] = {}
@@ -206,6 +199,8 @@ class _Classes:
         return found
 
     def _fields(self, named: Global) -> "_Fields | None":
+        if str(named) in self._excepted:
+            return None
         kind = self.lookup(named)
         if kind is UNKNOWN:
             self.unchecked[str(named)] = self._failures[named]
@@ -219,7 +214,7 @@ class _Classes:
         rules = dict(self._rules(named, kind))
         others = listed
         if others is None and not kind.__dictoffset__:
-            others = frozenset(_slots(kind))
+            others = frozenset((*_slots(kind), *self._kept.get(str(named), ())))
         required = {name: rules[name][1] for name in _required(kind)}
         is_ours = str(named) in DATA_CLASSES
         return _Fields(

@@ -9,7 +9,7 @@ import decimal
 import fractions
 import pathlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from inspect import isclass
 from typing import Any, ClassVar, Final, Self, cast
 
@@ -22,7 +22,7 @@ from .graph import Global, Graph, Instance, Names, Node
 from .opcodes import StreamError
 from .place import ROOT
 from .restore import RestoreError, find_named, judged
-from .shapes import Shape, is_applications
+from .shapes import Shape, is_applications, name_of
 from .trust import Policy, is_pythons_own
 
 _FARTHEST: Final = 20
@@ -81,6 +81,29 @@ class Migration:
     def is_needed(self) -> bool:
         """Whether any stream has to be looked at."""
         return bool(self.renamed or any(plan.changes for plan in self.plans.values()))
+
+    @property
+    def changed(self) -> Iterator[str]:
+        """The names of old of all classes whose states or names are not as they were."""
+        for module, name in dict.fromkeys((*self.renamed, *self.plans)):
+            yield f"{module}:{name}"
+
+    @property
+    def kept(self) -> Mapping[str, frozenset[str]]:
+        """The fields that are gone, which objects keep, by the present names of their classes."""
+        found: dict[str, frozenset[str]] = {}
+        for plan in self.plans.values():
+            name = name_of(plan.kind)
+            found[name] = found.get(name, frozenset()) | plan.gone
+        return found
+
+    def graph(self, stream: bytes) -> Graph:
+        """The graph of what `stream` makes; as `stream`, but no object is to be built of it."""
+        with collector_off():
+            reading = _Reading(self)
+            root = reading.read(stream)
+            reading.run(root)
+            return reading.graph(root)
 
     def stream(self, stream: bytes) -> bytes:
         """`stream` as it would have been captured from the classes of now.
@@ -238,8 +261,11 @@ class _Reading:
             # The class has this list, and would keep all of them for the collector to find.
             met.clear()
 
+    def graph(self, root: Any) -> Graph:
+        return Graph(root, self._names)
+
     def write(self, root: Any) -> bytes:
-        return graphstream.write(Graph(root, self._names))
+        return graphstream.write(self.graph(root))
 
 
 def _spelled(root: Any, node: Node) -> str:

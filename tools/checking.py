@@ -117,9 +117,10 @@ def _examined(
     trusted: Sequence[str],
 ) -> fieldtypes.Examination:
     from ..app.web import scriptmodule
+    from ..persist import examination
 
     modules.add_folders([str(each.absolute()) for each in folders])
     modules.add_folders(found.passport.paths if own else ())
     scriptmodule.install()
     policy = Policy.everything() if own else Policy.only(trusted)
-    return fieldtypes.examine_file(path, found, policy.allows)
+    return examination.examine_file(path, found, policy)

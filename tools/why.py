@@ -167,10 +167,10 @@ def _find_modules(found: Snapshot, folders: Sequence[Path], signer: Signer) -> N
 
 def _of_fields(path: Path, found: Snapshot, policy: Policy, *, strict: bool) -> Iterator[Sentence]:
     """What a start checks of a text, which a person may have edited, and of a stranger's."""
-    from ..persist import fieldtypes
+    from ..persist import examination
 
     try:
-        examined = fieldtypes.examine_file(path, found, policy.allows, strict=strict)
+        examined = examination.examine_file(path, found, policy, strict=strict)
     except PerdureError as error:
         yield Sentence(str(error), stops=True)
         return
