@@ -8,7 +8,8 @@
     alarms.cancel(number)
 
 What is called is a method of a component, named, so that a later version of its class may have
-another. An alarm that came due while nothing ran goes off once, as soon as something does.
+another. An alarm that came due while nothing ran goes off once, as soon as something does. One
+whose component is parked, or an argument, waits until it is back.
 
 To go off is one turn: the alarm is taken away, or put to its next time, and the method called, and
 what that changes is in the same record. So a crash neither loses nor doubles it. A method that waits
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import attrs
 
 from ..persist.errors import PerdureError
+from ..persist.parked import Parked, parked_at
 from ..persist.persistent import persistent
 from .mutations import mutation
 from .naming import class_name
@@ -73,9 +75,16 @@ class Alarm:
     arguments: tuple[object, ...]
     seconds: float | None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it cannot go off before a later start: its component, or an argument, is parked."""
+        return parked_at(self.component) is not None or parked_at(self.arguments) is not None
+
     def __str__(self) -> str:
         component: object = self.component
-        return f"alarm {self.number}, {class_name(type(component))}.{self.method}"
+        parked = parked_at(component)
+        name = class_name(type(component)) if parked is None else parked.key
+        return f"alarm {self.number}, {name}.{self.method}"
 
 
 @persistent(transient=("_heap",))
@@ -89,6 +98,11 @@ class Alarms:
         self._alarms: dict[int, Alarm] = {}
         self._last = 0
         self._heap: list[tuple[float, int]] | None = None
+
+    @property
+    def last(self) -> int:
+        """The number of the alarm that was set last; 0 for none."""
+        return self._last
 
     def __len__(self) -> int:
         return len(self._alarms)
@@ -130,8 +144,16 @@ class Alarms:
         """Those that are set, the next one first."""
         return sorted(self._alarms.values(), key=lambda alarm: (alarm.when, alarm.number))
 
+    def parked(self) -> list[Parked]:
+        """What is parked of them: arguments that could not be loaded."""
+        found = (parked_at(alarm.arguments) for alarm in self._alarms.values())
+        return [parked for parked in found if parked is not None]
+
     def next(self, excepted: Container[int] = ()) -> Alarm | None:
-        """The alarm that comes first, but for those whose numbers are `excepted`."""
+        """The alarm that comes first, but for those whose numbers are `excepted`.
+
+        None that waits for something parked does.
+        """
         if self._heap is None:
             self._heap = [(alarm.when, alarm.number) for alarm in self._alarms.values()]
             heapq.heapify(self._heap)
@@ -140,8 +162,8 @@ class Alarms:
         while self._heap and found is None:
             when, number = self._heap[0]
             alarm = self._alarms.get(number)
-            if alarm is None or alarm.when != when:
-                heapq.heappop(self._heap)  # taken away, or put to another time
+            if alarm is None or alarm.when != when or alarm.is_waiting:
+                heapq.heappop(self._heap)  # taken away, put to another time, or not for this run
             elif number in excepted:
                 aside.append(heapq.heappop(self._heap))
             else:

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -13,14 +14,16 @@ from ..persist.formats.format import FormatError
 from ..persist.keyring import Keyring
 from ..persist.passport import Passport
 from ..persist.restore import RestoreError, TrustError, restore
+from ..persist.schemaerrors import SchemaError
 from ..persist.sealing import Seal
 from ..persist.snapshot import Snapshot, SnapshotError
 from ..persist.standing import Level, Standing, TrustedKey
 from ..persist.trust import Owner, Policy, Signer
-from . import soundness
+from . import parking, soundness
 from .application import Application
 from .web import scriptmodule
 
+NO_REASONS: Final[parking.Reasons] = MappingProxyType({})
 _MOST_PROBLEMS: Final = 5
 
 
@@ -99,6 +102,8 @@ class Loaded:
     syntax: str
     seal: Seal | None = None
     """What it was sealed with, and what becomes of it is to be; None for what is in the clear."""
+    returned: Sequence[parking.Returned] = ()
+    """What was parked till now."""
 
     @property
     def own(self) -> bool:
@@ -128,8 +133,13 @@ class Loader:
         owner = Owner.of(path)
         return self.restore(path, snapshot.read(path, keyring=self.keyring), owner)
 
-    def restore(self, path: Path, found: Snapshot, owner: Owner) -> Loaded:
-        """The application in the snapshot `found`, which `owner` had put at `path`; as `load`."""
+    def restore(
+        self, path: Path, found: Snapshot, owner: Owner, reasons: parking.Reasons = NO_REASONS
+    ) -> Loaded:
+        """The application in the snapshot `found`, which `owner` had put at `path`; as `load`.
+
+        Of what cannot be loaded is parked what can be, and whatever there are `reasons` for.
+        """
         standing = Standing.of(found, self.signer, self.keys)
         own = standing.level is Level.OWN
         if own and not owner.may_have_signed():
@@ -141,7 +151,7 @@ class Loader:
         try:
             if found.syntax != "pickle" or not own:
                 _check_fields(path, found, policy, strict=not own)
-            application = restore(found.stream, policy, found.passport.shapes)
+            application, returned = _restored(found, policy, reasons)
         except FormatError as error:
             raise SnapshotError.of(path, error) from error
         except TrustError as error:
@@ -164,8 +174,28 @@ class Loader:
         # Those of the passport: in text the signature covers them, and not what is a value.
         application.paths = folders
         return Loaded(
-            application, standing, path, found.passport, found.digest, found.syntax, found.seal
+            application,
+            standing,
+            path,
+            found.passport,
+            found.digest,
+            found.syntax,
+            found.seal,
+            returned,
         )
+
+
+def _restored(
+    found: Snapshot, policy: Policy, reasons: parking.Reasons
+) -> tuple[Any, Sequence[parking.Returned]]:
+    if not reasons and not parking.has_parked(found.passport):
+        try:
+            return restore(found.stream, policy, found.passport.shapes), ()
+        except SchemaError:
+            raise
+        except RestoreError:
+            pass  # The other way takes longer, and says the same where nothing can be parked.
+    return parking.load(found.stream, policy, found.passport, reasons)
 
 
 def _check_fields(path: Path, found: Snapshot, policy: Policy, *, strict: bool) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar, Final, cast
 
 import attrs
 
@@ -22,7 +22,11 @@ from ..persist.trust import Policy
 from .application import Application
 from .collection import ServiceCollection
 from .loader import ContentError, Loaded, Loader
+from .parking import Reasons, all_parked, told
 from .replay import replay
+from .shelf import Original
+
+_MOST_LINES: Final = 20
 
 
 @attrs.define
@@ -95,6 +99,8 @@ class Beginning:
     """The number of the last record whose effect its `state` has."""
     is_recovery: bool = False
     """Whether the run before it did not come to its end."""
+    returned: Sequence[str] = ()
+    """What was parked till now, for a person."""
     blueprint: str | None = None
     """The digest of the blueprint, in hexadecimal; None if it was made on the spot."""
 
@@ -190,7 +196,7 @@ def _resumed(
         f" (appstore recover {built.application.name} --sequence {last} brings it back); a start of"
         " the blueprint goes on with the newest"
     )
-    return attrs.evolve(made, warnings=(aside,))
+    return attrs.evolve(made, warnings=(aside, *made.warnings))
 
 
 def _has_none(reader: Records, after: int) -> bool:
@@ -213,20 +219,28 @@ def _recovered(
     oldest = (reader.fresh_from or 1) - 1
     usable = [state for state in store.states() if state.passport.sequence >= oldest]
     warnings = _passed_over(usable, store, reader)
-    state, damage = _newest_whole(usable, application, store, loader)
-    if state is None and damage is not None and (oldest or not usable[-1].passport.sequence):
-        raise damage  # What came before the first record is lost.
+    original, reasons = Original(application), dict[str, str]()
+    while True:
+        state, damage = _newest_whole(usable, application, store, loader, reasons)
+        if state is None and damage is not None and (oldest or not usable[-1].passport.sequence):
+            raise damage  # What came before the first record is lost.
+        if state is not None:
+            application.registry.adopt(state.application.registry)
+            application.paths = modules.merged(application.paths, state.application.paths)
+        after = oldest if state is None else state.passport.sequence
+        policy = _policy(own and (state is None or state.own), loader)
+        replayed = replay(application, reader.records(after), policy, reasons)
+        if not replayed.failing:
+            break
+        reasons |= replayed.failing
+        original.restore(application)
+        reader = store.records(key)
     if state is not None:
-        application.registry.adopt(state.application.registry)
-        application.paths = modules.merged(application.paths, state.application.paths)
         own = own and state.own
         warnings += [
             f"{path} has another state, which is not taken; to run it: -f {path}"
             for path in store.passed_over(state.path)
         ]
-    after = oldest if state is None else state.passport.sequence
-    policy = _policy(own, loader)
-    replayed = replay(application, reader.records(after), policy)
     count = replayed.records
     report = reader.report
     if damage is not None:
@@ -291,13 +305,17 @@ def _keep_damaged(reader: Records) -> Path:
 
 
 def _newest_whole(
-    states: Sequence[State], application: Application, store: Store, loader: Loader
+    states: Sequence[State],
+    application: Application,
+    store: Store,
+    loader: Loader,
+    reasons: Reasons,
 ) -> tuple[Loaded | None, StateError | None]:
     """The newest state that can be read, and what was wrong with the newest of all."""
     damage: StateError | None = None
     for state in states:
         try:
-            loaded = loader.restore(state.path, *store.read(state.path))
+            loaded = loader.restore(state.path, *store.read(state.path), reasons)
             found = loaded.passport
             if found.holds != "state" or found.application != application.name:
                 raise ContentError(
@@ -349,6 +367,8 @@ def _beginning(
     except CaptureError:
         services = None
     state, sentence = start.state, start.sentence
+    parked = list(map(told, all_parked(start.application.registry)))
+    returned = () if state is None else state.returned
     if state is not None:
         sentence = f"{sentence} {state.path}, written {state.passport.written}"
     return Beginning(
@@ -357,12 +377,18 @@ def _beginning(
         state=None if state is None else state.path,
         origin=None if state is None else state.digest.hex(),
         sentence=sentence,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *_some(parked)),
+        returned=_some(list(map(str, returned))),
         services=services,
         resumption=resumption,
         policy=_policy(start.own, loader),
         base=base,
     )
+
+
+def _some(lines: Sequence[str]) -> Sequence[str]:
+    more = len(lines) - _MOST_LINES
+    return lines if more <= 0 else (*lines[:_MOST_LINES], f"{more:,} more")
 
 
 def _policy(own: bool, loader: Loader) -> Policy:

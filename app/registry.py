@@ -7,6 +7,7 @@ import attrs
 
 from ..persist.errors import PerdureError
 from ..persist.moves import present_class
+from ..persist.parked import parked_at, refuse, repark
 from .alarms import Alarms
 from .naming import check_callable, class_name
 from .turns import put, touch
@@ -34,7 +35,9 @@ class Registry:
     that was loaded anew still finds its component. The class asked for must be the one it was set
     under: a subclass or base class finds nothing, because with several candidates any choice would
     be a surprise, and because an edit of a class statement must not change what is found.
-    Components keep the order in which they came.
+    Components keep the order in which they came. What could not be loaded is in it as well, parked
+    (see `persist.parked`): it counts, and has its key, but is not to be had, replaced or removed, and
+    no iteration gives it.
     """
 
     _components: dict[str, object] = attrs.field(factory=dict[str, object], init=False)
@@ -57,7 +60,8 @@ class Registry:
         """The component set for this class and name, or one made now, or None.
 
         If there is none, an adapter (`set_adapter`) from a component of the same name is tried,
-        then `default` is called; what either makes is kept as the component.
+        then `default` is called; what either makes is kept as the component. Raises `ParkedError` if
+        there is one that could not be loaded.
         """
         key = _key(class_name(cls), name)
         component = self._find(class_name(cls), name, set())
@@ -69,19 +73,27 @@ class Registry:
         return cast("T | None", component)
 
     def set_component(self, cls: type[T], component: T, *, name: str | None = None) -> None:
-        """Keep `component` for this class and name, in place of any other."""
+        """Keep `component` for this class and name, in place of any other.
+
+        One that is parked is not replaced: `ParkedError` is raised.
+        """
         key = _key(class_name(cls), name)
         if component is None:
             raise ComponentError(key, "None is not a component; use remove_component")
+        refuse(self._components.get(key))
         touch(self, key)
         self._components[key] = component
         put(self, key, component)
 
     def remove_component(self, cls: type[T], *, name: str | None = None) -> T:
-        """Forget and return the component set for this class and name."""
+        """Forget and return the component set for this class and name.
+
+        One that is parked stays: `ParkedError` is raised.
+        """
         key = _key(class_name(cls), name)
         if key not in self._components:
             raise ComponentError(key, "there is none to remove")
+        refuse(self._components[key])
         touch(self, key)
         return cast("T", self._components.pop(key))
 
@@ -115,6 +127,10 @@ class Registry:
         One that is there under the present name already is not replaced (see `following_moves`).
         """
         self._components = following_moves(self._components)
+        for key, component in self._components.items():
+            parked = parked_at(component)
+            if parked is not None and parked.key != key and present_key(parked.key) == key:
+                repark(component, attrs.evolve(parked, key=key))
         self._adapters = {
             target: following_moves(factories)
             for target, factories in following_moves(self._adapters).items()
@@ -142,7 +158,7 @@ class Registry:
         return self._all()
 
     def __iter__(self) -> Iterator[object]:
-        return iter([component for _, component in self._all()])
+        return iter([each for _, each in self._all() if parked_at(each) is None])
 
     def __len__(self) -> int:
         return len(self._components)
@@ -151,7 +167,11 @@ class Registry:
         return True  # an empty registry is a registry
 
     def __repr__(self) -> str:
-        return f"<Registry: {', '.join(self._components) or 'empty'}>"
+        shown = [
+            key if parked_at(component) is None else f"{key} (parked)"
+            for key, component in self._components.items()
+        ]
+        return f"<Registry: {', '.join(shown) or 'empty'}>"
 
     def capture_children(self) -> Iterable[tuple[str, object]]:
         """How the path to a component reads, in a message about what cannot be saved."""
@@ -171,6 +191,7 @@ class Registry:
         touch(self, key)
         component = self._components.get(key)
         if component is not None or target in tried:
+            refuse(component)
             return component
         tried.add(target)
         for source, factory in self._adapters.get(target, {}).items():

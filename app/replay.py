@@ -1,156 +1,77 @@
 """Replay: what the journal's records say is done to an application again."""
 
-import io
-import os
-import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeGuard, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
-from ..persist import modules, opcodes
+from ..persist import modules
 from ..persist.collector import collector_off
 from ..persist.components import Record, put_back_all, read
-from ..persist.errors import PerdureError
 from ..persist.migration import Migration
+from ..persist.parked import Kept
 from ..persist.references import ReferenceLostError
+from ..persist.restore import RestoreError, TrustError
+from ..persist.schemaerrors import SchemaError
 from ..persist.shapes import Shape, parsed
 from ..persist.trust import Policy
+from . import alarms
+from .divergence import Divergence, Loss, Uncalled
 from .mutations import Conditions, body_of, under
+from .records import ReplayError, is_call, read_turn
 from .references import ApplicationReferences
 from .registry import present_key
+from .shelf import Shelf
 
 if TYPE_CHECKING:
     from .application import Application
 
-
-@attrs.define
-class ReplayError(PerdureError):
-    """The record number `sequence` cannot be done again. `reason` says why.
-
-    Those before it have been done; the application is not to be used.
-    """
-
-    exit_status: ClassVar[int] = os.EX_DATAERR
-    sequence: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"record {self.sequence} of the journal cannot be replayed: {self.reason}"
-
-
-@attrs.frozen
-class Turn:
-    """A record: when it was written, in seconds since 1970, and what became of components."""
-
-    time: float
-    entries: tuple[tuple[str, str, Any], ...]
-
-
-def read_turn(sequence: int, payload: bytes) -> Turn:
-    """The record in `payload`: scalars and bytes, which nothing has to be trusted for.
-
-    Raises `ReplayError` if it is none.
-    """
-    try:
-        opcodes.check(payload)
-        when, entries = _Reader(io.BytesIO(payload)).load()
-        turn = Turn(float(when), tuple(entries))
-        if all(_is_entry(*entry) for entry in turn.entries):
-            return turn
-    except Exception as error:
-        raise ReplayError(sequence, f"it is damaged: {error or type(error).__name__}") from error
-    raise ReplayError(sequence, "it is damaged: it has an entry of no known kind")
-
-
-@attrs.frozen
-class Divergence:
-    """A mutation ended otherwise than when it was called first, `then` and `now` say how.
-
-    Then it depends on something that is not recorded, and what it made may differ, too.
-    """
-
-    sequence: int
-    key: str
-    name: str
-    then: str
-    now: str
-
-    def __str__(self) -> str:
-        return (
-            f"record {self.sequence}: {self.name} of registry[{self.key}] {self.now}, and"
-            f" {self.then} when it was called first; it depends on more than is recorded"
-        )
-
-
-@attrs.define
-class Loss:
-    """What the record of `holder` needs, `key`, cannot be had; so it is in `others` of their classes.
-
-    A component that could never be saved is in no record, but the records of others refer to it.
-    """
-
-    key: str
-    holder: str
-    others: int = 0
-
-    def __str__(self) -> str:
-        more = f", and so in {self.others:,} others of their classes" if self.others else ""
-        if self.key.startswith("/"):
-            return (
-                f"{self.holder} refers to the service {self.key}, which is not there: None is in its"
-                f" place{more}; add the service to the blueprint, and give it to what needs it"
-            )
-        return (
-            f"{self.holder} refers to registry[{self.key}], which could not be saved and is not"
-            f" there: None is in its place{more}; set it anew, and have its class name the fields"
-            " that cannot be saved: @persistent(transient=...)"
-        )
-
-
-@attrs.frozen
-class Uncalled:
-    """There is no component of this key, so that `calls` of its mutations were left out.
-
-    The first was that of `name`, in the record number `sequence`.
-    """
-
-    sequence: int
-    key: str
-    name: str
-    calls: int
-
-    def __str__(self) -> str:
-        return (
-            f"record {self.sequence}: there is no registry[{self.key}] to call {self.name} of, since"
-            f" it could not be saved; {self.calls:,} of its calls are left out: set it anew, and"
-            " have its class name the fields that cannot be saved: @persistent(transient=...)"
-        )
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @attrs.frozen
 class Replayed:
     """How many records were done again, since when, and what did not come out as it was.
 
-    `since` is the time of the first, in seconds since 1970; 0 where there was none.
+    `since` is the time of the first, in seconds since 1970; 0 where there was none. If any are
+    `failing`, for the reasons given by their keys, the application is not to be used.
     """
 
     records: int
     since: float
     divergences: tuple[Divergence | Loss | Uncalled, ...]
+    failing: Mapping[str, str] = NOTHING
+
+    def checked(self) -> Self:
+        """This. Raises `RestoreError` if any component is failing."""
+        for key, reason in self.failing.items():
+            raise RestoreError(key, reason, "put back what it needs")
+        return self
 
 
 def replay(
-    application: "Application", records: Iterable[tuple[int, bytes]], policy: Policy
+    application: "Application",
+    records: Iterable[tuple[int, bytes]],
+    policy: Policy,
+    reasons: Mapping[str, str] = NOTHING,
 ) -> Replayed:
     """Do to the components of `application` what `records` say, each with its number, in order.
 
     Components keep their identity wherever they can be given a state. Where a component refers to
-    what cannot be had, it has None instead. Raises `ReplayError`, and what restoring objects raises:
-    `RestoreError`, `TrustError`.
+    what cannot be had, it has None instead. Of those that are parked, or that there are `reasons` to
+    park, what the records say is kept. Raises `ReplayError`, `SchemaError` and `TrustError`.
     """
-    return _Replay(application, policy).run(records)
+    return _Replay(application, policy, reasons).run(records)
+
+
+def resume(application: Any, key: str, kept: Iterable[Kept], policy: Policy) -> None:
+    """Do to the component of this key, which was parked, what was `kept` of the records.
+
+    Raises as `replay` does, and `RestoreError`.
+    """
+    _Replay(application, policy, NOTHING).resume(key, kept)
 
 
 class _References(ApplicationReferences):
@@ -204,11 +125,14 @@ class _References(ApplicationReferences):
 
 
 class _Replay:
-    def __init__(self, application: "Application", policy: Policy) -> None:
+    def __init__(
+        self, application: "Application", policy: Policy, reasons: Mapping[str, str]
+    ) -> None:
         self._application = application
         self._components = application.registry.components
         self._references = _References(application)
         self._policy = policy
+        self._shelf = Shelf(self._components, self._references, policy, reasons)
         self._shapes: Mapping[str, Shape] = {}
         self._migration = Migration.of(self._shapes, policy)
         # Of each component the last state only, as long as nothing is called that could see it.
@@ -225,7 +149,7 @@ class _Replay:
                 key = self._references.present_key(former)
                 if kind == "command":
                     self._apply()
-                    self._call(sequence, key, *content)
+                    self._call_or_keep(sequence, key, content)
                 elif kind == "folders":
                     self._find_modules_in(content)
                 elif kind == "shapes":
@@ -242,7 +166,15 @@ class _Replay:
         self._apply()
         self._application.registry.follow_moves()
         losses = self._references.losses.values()
-        return Replayed(count, since, (*self._divergences, *losses, *self._uncalled.values()))
+        told = (*self._divergences, *losses, *self._uncalled.values())
+        return Replayed(count, since, told, self._shelf.failing)
+
+    def resume(self, key: str, kept: Iterable[Kept]) -> None:
+        for sequence, kind, content in kept:
+            if kind == "shapes":
+                self._take_shapes(sequence, dict(content))
+            else:
+                self._call(sequence, key, *content)
 
     def _foresee(self, entries: Sequence[tuple[str, str, Any]]) -> None:
         """Have what is new in the rest of a record: what comes before may refer to it already."""
@@ -279,12 +211,34 @@ class _Replay:
         states, self._states = self._states, {}
         if not states:
             return
+        for key in [key for key in states if self._shelf.takes(key)]:
+            self._shelf.keep_state(key, *states.pop(key), self._shapes)
         with collector_off():
             for key in states:
                 self._learn(key)
             migrated = self._migration.record
             records = {key: Record(*migrated(*state)) for key, state in states.items()}
-            self._components.update(put_back_all(records, self._references, self._policy))
+            try:
+                self._put_back(records)
+            except (SchemaError, TrustError):
+                raise
+            except RestoreError:
+                self._find_failing(records)
+
+    def _put_back(self, records: Mapping[str, Record]) -> None:
+        self._components.update(put_back_all(records, self._references, self._policy))
+
+    def _find_failing(self, records: Mapping[str, Record]) -> None:
+        known = len(self._shelf.failing)
+        for key, record in records.items():
+            try:
+                self._put_back({key: record})
+            except (SchemaError, TrustError):
+                raise
+            except RestoreError as error:
+                self._shelf.fail(key, error)
+        if len(self._shelf.failing) == known:
+            self._put_back(records)  # It is all of them together; that raises.
 
     def _let_go(self, key: str) -> None:
         """Forget the component that others have known by `key`, not one that a call has put there."""
@@ -298,6 +252,23 @@ class _Replay:
         component = self._components.get(key)
         if component is not None and self._references.objects.get(key) is not component:
             self._references.put(key, component)
+
+    def _call_or_keep(self, sequence: int, key: str, content: tuple[Any, ...]) -> None:
+        if self._shelf.takes(key):
+            self._shelf.keep_call(sequence, key, content, self._shapes)
+            return
+        try:
+            self._call(sequence, key, *content)
+        except (SchemaError, TrustError):
+            raise
+        except RestoreError as error:
+            component = self._components[key]
+            if not isinstance(component, alarms.Alarms):
+                self._shelf.fail(key, error)
+                return
+            number = component.last + 1
+            stream = self._shelf.park_arguments(content[-1], number, self._shapes, error)
+            self._call(sequence, key, *content[:-1], stream)
 
     def _call(
         self,
@@ -322,7 +293,7 @@ class _Replay:
                 " as long as records name it",
             )
         given = self._read(stream, f"record {sequence}: a call of {name}")
-        if not _is_call(given):
+        if not is_call(given):
             raise ReplayError(
                 sequence, f"it is damaged: it does not say what {name} is called with"
             )
@@ -347,47 +318,6 @@ class _Replay:
                 return read(stream, self._references, self._policy)
             except ReferenceLostError as error:
                 self._references.note(error.key, holder)
-
-
-class _Reader(pickle.Unpickler):
-    def find_class(self, module_name: str, global_name: str, /) -> NoReturn:
-        raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
-
-
-def _is_call(given: object) -> TypeGuard[tuple[tuple[Any, ...], dict[str, Any]]]:
-    # Of exactly these types: a range would go on for ever.
-    shape = [*map(type, cast("tuple[object, ...]", given))] if type(given) is tuple else []
-    return shape == [tuple, dict]
-
-
-def _is_entry(key: object, kind: object, content: object) -> bool:
-    if type(key) is not str or type(kind) is not str:
-        return False
-    if content is None:
-        return kind == "gone"
-    if not isinstance(content, tuple):
-        return False
-    shape = tuple(map(type, cast("tuple[object, ...]", content)))
-    if kind == "folders":
-        return set(shape) <= {str}
-    if kind == "secret":
-        return key == "" and all(
-            isinstance(name, str) and all(isinstance(field, str) for field in fields)
-            for name, fields in content
-        )
-    if kind == "shapes":
-        return all(_is_pair(pair) for pair in cast("tuple[object, ...]", content))
-    if kind == "state":
-        return shape == (bytes, bytes)
-    return kind == "command" and shape in _CALLS
-
-
-def _is_pair(pair: object) -> bool:
-    return type(pair) is tuple and tuple(map(type, cast("tuple[object, ...]", pair))) == (str, str)
-
-
-_NONE = type(None)
-_CALLS = {(str, float, seed, failure, bytes) for seed in (int, _NONE) for failure in (str, _NONE)}
 
 
 def _end(failure: str | None, seed: int | None) -> str:

@@ -27,7 +27,8 @@ from ..persist.store import FolderStore, State
 from ..persist.trust import Policy
 from .application import Application
 from .loader import Loaded, Loader
-from .replay import ReplayError, Turn, read_turn, replay
+from .records import ReplayError, Turn, read_turn
+from .replay import replay
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -378,7 +379,7 @@ def _replayed(
     reader.fresh_from = None
     policy = Policy.everything() if own else Policy.only(loader.trusted)
     records = takewhile(lambda record: record[0] <= seen.sequence, reader.records(after))
-    replayed = replay(application, records, policy)
+    replayed = replay(application, records, policy).checked()
     told = damage_of(reader.report, seen.begins)
     return replayed.records, own, [*told, *map(str, replayed.divergences)]
 

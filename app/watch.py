@@ -13,6 +13,7 @@ from ..persist.components import (
     put_back_all,
     reference_to,
 )
+from ..persist.parked import StandIn
 from ..persist.trust import Policy
 from .changes import Before, Changes, Known
 from .complaints import Complaints
@@ -31,6 +32,8 @@ _MANY: Final = 16
 
 _KEPT: Final = 64 << 20
 """Bytes of records that stay in memory over a checkpoint."""
+
+_PARKED: Final = Record(b"", b"")
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +102,7 @@ class Watch:
         seen: set[str] = set()
         for number, key in enumerate(saw):
             component = present.get(key)
-            if component is None:
+            if component is None or type(component) is StandIn:
                 continue
             known = self._known.get(key)
             if known is None or known.component is not component:
@@ -368,6 +371,8 @@ class Watch:
         if other is not None and other != key:
             return Known(component, reference_to(other))  # It has two keys, and stays one.
         kind = type(component)
+        if kind is StandIn:
+            return Known(component, _PARKED)  # What it stands for never changes.
         mutates = self._mutates.get(kind)
         if mutates is None:
             mutates = self._mutates[kind] = has_mutations(kind)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import attrs
 
+from . import parting
 from .graph import Call, Global, Graph, Instance, Names
 from .passport import Passport
 from .reduction import class_of
@@ -94,7 +95,9 @@ def names_of(graph: Graph, looked: Survey | None = None) -> tuple[str, ...]:
     them, they count as called. `looked` is the survey of `graph`, if there is one already.
     """
     uses = _uses(looked or survey(graph.root), graph.names)
-    return tuple(sorted({*map(str, graph.names), *uses}))
+    # Bytes of what is parked are looked into: they are loaded one day.
+    within = parting.names_within(graph, names_of)
+    return tuple(sorted({*map(str, graph.names), *uses, *within}))
 
 
 def _uses(looked: Survey, names: Names) -> set[str]:

@@ -12,7 +12,7 @@ live objects. What several parked ones have in common is in a `Lot`.
 import copyreg
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, NoReturn, cast
+from typing import Any, ClassVar, Final, NoReturn, Self, cast
 
 import attrs
 
@@ -20,6 +20,9 @@ from .errors import PerdureError
 
 Kept = tuple[int, str, Any]
 """An entry of the journal: the number of its record, ``"shapes"`` or ``"command"``, and its content."""
+
+# What is secret in bytes that nobody reads is not to be told from the rest.
+_SECRET: Final = {"secret": True}
 
 
 @attrs.define(str=False)
@@ -49,7 +52,7 @@ class Lot:
     The other fields are as those of `Parked`.
     """
 
-    stream: bytes = attrs.field(repr=False)
+    stream: bytes = attrs.field(repr=False, metadata=_SECRET)
     shapes: Mapping[str, str] = attrs.field(factory=dict[str, str])
     names: tuple[str, ...] = ()
     held: list[object] = attrs.field(factory=list[object], repr=False)
@@ -70,12 +73,12 @@ class Parked:
     reason: str
     since: str
     made: bytes = attrs.field(repr=False)
-    state: bytes = attrs.field(repr=False)
+    state: bytes = attrs.field(repr=False, metadata=_SECRET)
     shapes: Mapping[str, str] = attrs.field(factory=dict[str, str])
     names: tuple[str, ...] = ()
     held: list[object] = attrs.field(factory=list[object], repr=False)
     lot: Lot | None = None
-    commands: tuple[Kept, ...] = attrs.field(default=(), repr=False)
+    commands: tuple[Kept, ...] = attrs.field(default=(), repr=False, metadata=_SECRET)
 
 
 class StandIn:
@@ -90,8 +93,8 @@ class StandIn:
     """Whether what it stands for is made by a call, and it, too: each in the other's place."""
     _parked: Parked | None
 
-    def __new__(cls) -> "StandIn":
-        return _new(called=False)
+    def __new__(cls) -> Self:
+        return cast("Self", _new(called=False))
 
     def __reduce_ex__(self, _protocol: object, /) -> Any:
         state = {"parked": self._parked}
@@ -137,12 +140,14 @@ def standing_for(parked: Parked, *, called: bool) -> StandIn:
 
 def parked_at(item: object) -> Parked | None:
     """What `item` stands for; None for what is no stand-in."""
-    return cast("Any", item)._parked if type(item) is StandIn else None  # noqa: SLF001
+    return cast("Any", item)._parked if type(item) is StandIn else None
 
 
-def repark(item: object, parked: Parked) -> None:
-    """Let the stand-in `item` stand for `parked` instead."""
+def repark(item: object, parked: Parked, *, called: bool | None = None) -> None:
+    """Let the stand-in `item` stand for `parked` instead, made by a call or not, or as it was."""
     object.__setattr__(item, "_parked", parked)
+    if called is not None:
+        object.__setattr__(item, "_is_called", called)
 
 
 def refuse(item: object) -> None:

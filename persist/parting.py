@@ -27,6 +27,8 @@ Resolve = Callable[[str], Any]
 """Gives the node that a reference means, the key of a component say. Raises `GraphError`."""
 Bring = Callable[[bytes, bytes, Fields], tuple[bytes, bytes]]
 """Brings a record, of what the fields describe, up to the present classes."""
+Vet = Callable[[Iterable[Global]], str | None]
+"""Says why such names cannot be loaded; None if they can."""
 
 
 @attrs.frozen(eq=False)
@@ -128,35 +130,78 @@ def park(
 
 
 def put_back(
-    graph: Graph, bays: Iterable[Bay], resolve: Resolve, bring: Bring, *, trusted: bool
-) -> dict[Bay, str]:
+    graph: Graph,
+    bays: Iterable[Bay],
+    staying: Mapping[str, str],
+    resolve: Resolve,
+    bring: Bring,
+    vet: Vet,
+    *,
+    trusted: bool,
+) -> dict[str, str]:
     """Put what is parked in the `bays` in the places of the stand-ins there.
 
-    What that fails for stays parked; for these the reasons are returned. A stream `trusted` is this
-    user's own. Raises what `bring` raises.
+    Not those whose keys are `staying`, nor what `vet` objects to, nor what has objects in common with
+    such. For all that stay parked the reasons are given. A stream `trusted` is this user's own.
+    Raises what `bring` and `vet` raise.
     """
-    reader = _Putter(graph.names, resolve, bring, trusted)
-    contents: list[tuple[Bay, Any]] = []
-    failures: dict[Bay, str] = {}
-    seen: set[int] = set()
+    reader = _Putter(graph.names, resolve, bring, vet, trusted)
+    contents: dict[int, tuple[Bay, Fields, Any]] = {}
+    failures: dict[str, str] = {}
+    lots: dict[int, str] = {}
     for bay in bays:
         fields = parked_in(bay.item)
-        if fields is None or id(bay.item) in seen:
+        if fields is None or id(bay.item) in contents:
             continue
-        seen.add(id(bay.item))
-        try:
-            contents.append((bay, reader.content(fields)))
-        except (StreamError, GraphError) as error:
-            failures[bay] = str(error)
-    for bay, content in contents:
-        stand_in = bay.item
-        if id(content) in reader.resolved or not isinstance(content, Node):
+        content, reason = None, staying.get(bay.key)
+        if reason is None:
+            content, reason = reader.content(fields)
+        if reason is not None:
+            failures[bay.key] = reason
+            lots.setdefault(id(fields.get("lot")), bay.key)
+        contents[id(bay.item)] = bay, fields, content
+    lots.pop(id(None), None)
+    for bay, fields, content in contents.values():
+        stand_in, mate = bay.item, lots.get(id(fields.get("lot")))
+        if bay.key in failures:
+            continue
+        if mate is not None:
+            failures[bay.key] = f"it has objects in common with {mate}, which is parked"
+        elif id(content) in reader.resolved or not isinstance(content, Node):
             bay.holder[bay.at] = content
         elif isinstance(content, Call) != isinstance(stand_in, Call):
-            failures[bay] = f"{content!r} cannot stand where {stand_in!r} stands"
+            failures[bay.key] = f"{content!r} cannot stand where {stand_in!r} stands"
         else:
             _become(stand_in, content)
     return failures
+
+
+def streams_within(graph: Graph) -> Iterator[bytes]:
+    """All that is parked in `graph`, as streams; none is loaded, or looked into."""
+    if not any(name.module == _MODULE for name in graph.names):
+        return
+    for item in reach([graph.root]):
+        if isinstance(item, Instance) and cast("Any", type(item)).module == _MODULE:
+            for name in ("made", "state", "stream"):
+                if type(stream := field(item, name)) is bytes and stream:
+                    yield stream
+            for part in reach([field(item, "commands")]):
+                if type(part) is tuple and part:
+                    last: object = part[-1]
+                    if type(last) is bytes:
+                        yield last
+
+
+def names_within(graph: Graph, names_of: Callable[[Graph], Iterable[str]]) -> Iterator[str]:
+    """The names in all that is parked in `graph`, as `names_of` finds those of a graph.
+
+    What is no stream of objects has none: nothing is ever made of it.
+    """
+    for stream in streams_within(graph):
+        try:
+            yield from names_of(graphstream.read(stream))
+        except (StreamError, GraphError):
+            continue
 
 
 class _Writer:
@@ -227,23 +272,34 @@ class _Writer:
 class _Putter:
     """Reads what was taken out. `resolved` are the ids of what references have led to."""
 
-    def __init__(self, names: Names, resolve: Resolve, bring: Bring, trusted: bool) -> None:
+    def __init__(
+        self, names: Names, resolve: Resolve, bring: Bring, vet: Vet, trusted: bool
+    ) -> None:
         self.resolved: dict[int, Any] = {}
         self._names = names
         self._resolve = resolve
         self._bring = bring
+        self._vet = vet
         self._trusted = trusted
         self._lots: dict[int, list[Any]] = {}
 
-    def content(self, fields: Fields) -> Any:
-        """Raises `StreamError` and `GraphError`."""
+    def content(self, fields: Fields) -> tuple[Any, str | None]:
+        """What was parked, or why it cannot be put back."""
+        try:
+            return self._content(fields), None
+        except (GraphError, StreamError) as error:
+            return None, str(error)
+        except (LookupError, TypeError, ValueError) as error:
+            return None, f"what is parked is damaged: {type(error).__name__}: {error}"
+
+    def _content(self, fields: Fields) -> Any:
         made, state = self._bring(fields["made"], fields["state"], fields)
         given = self._read(state, fields)
         if not made:
             return given
         kind = self._read(made, fields)
         if type(kind) is not Global or type(given) is not tuple:
-            raise GraphError("it is not made as records are")
+            raise GraphError("what is parked is damaged: it is not made as records are")
         whole = instance_of(kind)
         parts = (*cast("tuple[Any, ...]", given), *[None] * 4)
         whole.state, whole.members, whole.pairs, whole.setter = parts[:4]
@@ -261,7 +317,11 @@ class _Putter:
             return found
 
         names = _ReferringNames(self._names, refer)
-        return graphstream.read(stream, trusted=self._trusted, names=names).root
+        root = graphstream.read(stream, trusted=self._trusted, names=names).root
+        objection = self._vet(names.met)
+        if objection is not None:
+            raise GraphError(objection)
+        return root
 
     def _of_lot(self, lot: Any) -> list[Any]:
         if id(lot) not in self._lots:
@@ -276,12 +336,16 @@ class _ReferringNames(Names):
 
     def __init__(self, names: Names, refer: Callable[[str], Any]) -> None:
         super().__init__()
+        self.met: list[Global] = []
         self._names = names
         self._refer: Any = refer
 
     def find(self, module: str, name: str) -> Global:
+        if (module, name) == _REFERRED:
+            return cast("Global", self._refer)
         found = self._names.find(module, name)
-        return cast("Global", self._refer) if (module, name) == _REFERRED else found
+        self.met.append(found)
+        return found
 
 
 def _is_stand_in(node: Node) -> bool:

@@ -149,6 +149,7 @@ SAFE_VALUES: Final[dict[str, Rule]] = {
     "pathlib._local:PosixPath": _texts,
     "pathlib._local:PurePosixPath": _texts,
     "pathlib._local:PureWindowsPath": _texts,
+    "perdure.persist.parked:stand_in": _empty,
     "perdure.persist.references:referred": _texts,
     "types:GenericAlias": _alias,
     "types:SimpleNamespace": _empty,
@@ -166,6 +167,7 @@ VALUE_FIELDS: Final[dict[str, frozenset[str] | None]] = {
     "collections:ChainMap": frozenset({"maps", "__orig_class__"}),
     "collections:Counter": frozenset({"__orig_class__"}),
     "collections:OrderedDict": frozenset({"__orig_class__"}),
+    "perdure.persist.parked:stand_in": frozenset({"parked"}),
     "types:SimpleNamespace": None,
     "uuid:UUID": frozenset({"int", "is_safe"}),
 }
@@ -210,6 +212,8 @@ def _fields(*names: str) -> frozenset[str]:
 
 _SERVICE: Final = _fields("name", "restart", "stop_deadline")
 _RESOURCE: Final = _fields("children", "is_leaf")
+# What is parked is bytes, which are judged as a snapshot is before anything is made of them.
+_PARKED: Final = _fields("shapes", "names", "held")
 
 # Fields by name, so that none can stand in for a method. Their types are not looked at.
 DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
@@ -256,4 +260,8 @@ DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
         "dot_files",
         "listing",
     },
+    "perdure.persist.parked:Lot": _PARKED | {"stream"},
+    "perdure.persist.parked:Parked": _PARKED
+    | {"key", "reason", "since", "made", "state", "lot", "commands"},
+    "perdure.persist.parked:StandIn": _fields("parked"),
 }

@@ -192,6 +192,9 @@ class Server:
                 _log.info("%s", line)
             if beginning.is_recovery:
                 notices.append(f"{application.name} {beginning.sentence}")
+            for line in beginning.returned:
+                notices.append(line)
+                _log.info("%s", line)
             for warning in beginning.warnings:
                 notices.append(f"warning: {warning}")
                 _log.warning("%s", warning)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from ..app.replay import ReplayError, Turn
+from ..app.records import ReplayError, Turn
 from ..app.rewind import all_records, damage_of, microseconds, read_record, shown
 from ..convert.recordview import RecordView
 from ..persist import inventory

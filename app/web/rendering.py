@@ -12,6 +12,7 @@ from collections.abc import AsyncIterable, Awaitable
 from typing import Final, cast
 
 from ...persist.errors import PerdureError
+from ...persist.parked import ParkedError
 from ..ledger import Ledger
 from ..turns import Turn, UnsafeError, current
 from .errors import HTTPError, error_page
@@ -31,6 +32,8 @@ _BYTES: Final = (
 
 _WHOLE: Final = frozenset((str, bytes, PreparedResponse))
 _NOT_NOW: Final = "Nothing can be saved at the moment, so nothing was done. Please try again soon."
+
+_NOT_LOADED: Final = "A part of what this page needs is not available at the moment."
 
 _report = logging.getLogger("perdure.web")
 
@@ -266,6 +269,10 @@ class Rendering(Output):
         """The page for an error, which is reported unless it was meant as an answer."""
         if isinstance(error, UnsafeError):
             return _refusal(b"")
+        line = request.head.line.decode("latin-1")
+        if isinstance(error, ParkedError):
+            _report.error("%s from %s: %s", line, request.client, error)
+            return error_page(503, _NOT_LOADED)
         if isinstance(error, HTTPError):
             try:
                 return error_page(error.status, error.detail, headers=error.headers)
@@ -276,7 +283,6 @@ class Rendering(Output):
         if isinstance(error, BadRequestKeyError):
             # Of ``request.args["name"]`` or a form's field: what is missing is the client's fault.
             return error_page(400, f"The request lacks the field {error.args[0]!r}.")
-        line = request.head.line.decode("latin-1")
         _report.error("%s from %s failed: %s", line, request.client, error, exc_info=error)
         if not self._server.site.display_tracebacks:
             return error_page(500)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from perdure.app.application import Application
 from perdure.app.ledger import Ledger
 from perdure.app.loader import Loader, LoadError
-from perdure.app.replay import ReplayError, replay
+from perdure.app.records import ReplayError
+from perdure.app.replay import replay
 from perdure.app.web.sessions import KeptSession
 from perdure.persist import snapshot
 from perdure.persist.schemaerrors import NewerSchemaError, StepError

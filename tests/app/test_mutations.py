@@ -13,7 +13,8 @@ from perdure.app import mutations
 from perdure.app.application import Application
 from perdure.app.ledger import Ledger
 from perdure.app.mutations import CallError, mutation
-from perdure.app.replay import Replayed, ReplayError, replay
+from perdure.app.records import ReplayError
+from perdure.app.replay import Replayed, replay
 from perdure.app.turns import UnsafeError
 from perdure.persist.restore import TrustError
 from perdure.persist.trust import Policy

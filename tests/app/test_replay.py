@@ -12,7 +12,8 @@ from perdure.app.application import Application
 from perdure.app.collection import ServiceCollection
 from perdure.app.ledger import Ledger
 from perdure.app.mutations import CallError, mutation
-from perdure.app.replay import ReplayError, read_turn, replay
+from perdure.app.records import ReplayError, read_turn
+from perdure.app.replay import replay
 from perdure.app.service import Service
 from perdure.app.turns import Turn, taking
 from perdure.app.watch import LARGEST

@@ -12,7 +12,7 @@ from perdure.app import rewind as rewinding
 from perdure.app.application import Application
 from perdure.app.keeper import Keeper
 from perdure.app.loader import Loaded
-from perdure.app.replay import read_turn
+from perdure.app.records import read_turn
 from perdure.app.rewind import (
     Archive,
     BaseError,

@@ -1,0 +1,386 @@
+"""Loading an application of which parts cannot be loaded: these are parked, and the rest runs.
+
+What can be parked is a component, and the arguments of an alarm: what they hold besides is theirs, and
+what others hold, too, stays with these. Nothing else can: what a service needs is needed.
+
+All is tried first, with whatever was parked earlier in its place again. Where that fails, those are
+left out whose classes cannot be found; then those that fail, too, when each is restored by itself. A
+state is never changed by that: one that stays parked is the same bytes as before.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import attrs
+
+from ..persist import graphstream
+from ..persist.graph import Global, Graph, GraphError, Node
+from ..persist.migration import Migration
+from ..persist.parked import Kept, Parked, ParkedError, StandIn, parked_at, standing_for
+from ..persist.parting import STAND_IN, Bay, Fields, Reason, field, park, parked_in, put_back, reach
+from ..persist.references import References, resolving
+from ..persist.restore import RestoreError, TrustError, find_named, restore
+from ..persist.schemaerrors import SchemaError
+from ..persist.shapes import UNKNOWN, Shape, parsed
+from ..persist.snapshot import now
+from ..persist.trail import find as place_of
+from ..persist.trust import Policy
+from . import alarms
+from .registry import present_key
+
+if TYPE_CHECKING:
+    from ..persist.passport import Passport
+    from .registry import Registry
+
+Reasons = Mapping[str, str]
+"""Why components cannot be loaded, by their keys."""
+
+_REFERRED: Final = ("perdure.persist.references", "referred")
+
+
+@attrs.frozen
+class Returned:
+    """A component that is back: `since` when it was parked, and what the journal has said of it since."""
+
+    key: str
+    since: str
+    commands: tuple[Kept, ...] = attrs.field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.key} is back: it was parked since {self.since}"
+
+
+def has_parked(passport: "Passport") -> bool:
+    """Whether a snapshot with this passport has parked parts."""
+    return STAND_IN in passport.names
+
+
+def all_parked(registry: "Registry") -> list[Parked]:
+    """What is parked, in the order of the registry."""
+    found: list[Parked] = []
+    for component in registry.components.values():
+        parked = parked_at(component)
+        if parked is not None:
+            found.append(parked)
+        elif isinstance(component, alarms.Alarms):
+            found += component.parked()
+    return found
+
+
+def told(parked: Parked) -> str:
+    """What is parked, for a person."""
+    calls = sum(kind == "command" for _, kind, _ in parked.commands)
+    and_calls = f" and {calls:,} calls that came after" if calls else ""
+    return (
+        f"{parked.key} is parked: {parked.reason}; its state{and_calls} is kept, and tried again at"
+        " each start"
+    )
+
+
+def load(
+    stream: bytes, policy: Policy, passport: "Passport", reasons: Reasons
+) -> tuple[Any, list[Returned]]:
+    """What is in `stream`, and what of it was parked till now; parked are at least the `reasons`.
+
+    Raises `SchemaError`, `TrustError`, and `RestoreError` if what cannot be loaded is needed.
+    """
+    return _Loading(stream, policy, passport, reasons).run()
+
+
+def closure(texts: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Those of the shapes in `texts` that the `names` and the bases of these have."""
+    found: dict[str, str] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in texts and name not in found:
+            found[name] = texts[name]
+            waiting += Shape.parse(texts[name]).bases
+    return dict(sorted(found.items()))
+
+
+class _Loading:
+    def __init__(
+        self, stream: bytes, policy: Policy, passport: "Passport", reasons: Reasons
+    ) -> None:
+        self._stream = stream
+        self._policy = policy
+        self._texts = passport.classes
+        self._migration = Migration.of(passport.shapes, policy)
+        self._since = now()
+        self._found: dict[tuple[str, str], RestoreError | None] = {}
+        # What is parked now, and what stays so.
+        self._parking = dict(reasons)
+        self._staying: dict[str, str] = {}
+
+    def run(self) -> tuple[Any, list[Returned]]:
+        graph = self._read(self._stream)
+        former = {bay.key for bay in _bays(graph) if parked_in(bay.item) is not None}
+        self._park_unfound(graph)
+        while True:
+            graph = self._without_parked()
+            returned = self._put_back(graph)
+            try:
+                root = restore(graphstream.write(graph), self._policy)
+            except (SchemaError, TrustError):
+                raise
+            except RestoreError:
+                failing = self._failing(graph)
+                if not failing:
+                    raise
+            else:
+                failing = self._call(root, returned)
+                if not failing:
+                    return root, [each for each in returned if _PART not in each.key]
+            for key, reason in failing.items():
+                (self._staying if key in former else self._parking)[key] = reason
+
+    def _read(self, stream: bytes) -> Graph:
+        return graphstream.read(stream, trusted=self._policy.modules is None)
+
+    def _park_unfound(self, graph: Graph) -> None:
+        """Have all parked that leads to what is not to be found."""
+        missing = {name: why for name in graph.names if (why := self._missing(name)) is not None}
+        if not missing:
+            return
+        bays = list(_bays(graph))
+        own = {id(bay.item) for bay in bays if _is_one(bay)}
+        clean: set[int] = set()
+        for bay in bays:
+            start = bay.item
+            seen: list[int] = []
+
+            def stop(item: Any, start: Any = start) -> bool:
+                return id(item) in clean or (id(item) in own and item is not start)
+
+            for item in reach([start], stop):
+                if type(item) is Global:
+                    if item in missing:
+                        self._parking.setdefault(bay.key, reason_of(missing[item]))
+                        break
+                elif not stop(item):
+                    seen.append(id(item))
+            else:
+                clean.update(seen)
+
+    def _missing(self, name: Global) -> RestoreError | None:
+        """Why what has this name in a stream cannot be found; None if it can."""
+        place = name.module, name.name
+        if place not in self._found:
+            present = self._migration.renamed.get(place, place)
+            self._found[place] = None
+            # Who may not be loaded at all is refused, not parked.
+            if self._policy.allows(*present):
+                try:
+                    find_named(*present)
+                except RestoreError as error:
+                    self._found[place] = error
+        return self._found[place]
+
+    def _without_parked(self) -> Graph:
+        """All but what is parked, as of the present classes."""
+        graph = self._read(self._stream)
+        bays = [bay for bay in _bays(graph) if bay.key in self._parking]
+        if alarms.KEY in self._parking:
+            bays = [bay for bay in bays if not bay.key.startswith(ALARM)]
+        chosen = {bay: Reason(self._parking[bay.key], self._since) for bay in bays}
+        park(graph, chosen, lambda names: closure(self._texts, names))
+        for item in reach([graph.root]):
+            # An instance tells where it is, its class does not.
+            name = cast("Any", type(item)) if isinstance(item, Node) else item
+            if type(name) is Global and (error := self._missing(name)) is not None:
+                place = place_of(graph.root, item)
+                reason = f"{place} needs it, which cannot be parked, and {error.reason}"
+                raise attrs.evolve(error, reason=reason)
+        return self._read(self._migration.stream(graphstream.write(graph)))
+
+    def _put_back(self, graph: Graph) -> list[Returned]:
+        """Put in its place again what was parked; what is back is given."""
+        bays = [bay for bay in _bays(graph) if bay.key not in self._parking]
+        before = {bay.key: fields for bay in bays if (fields := parked_in(bay.item)) is not None}
+        nodes = _Nodes(graph.root)
+        failures = put_back(
+            graph,
+            bays,
+            self._staying,
+            nodes.find,
+            self._bring,
+            self._vet,
+            trusted=self._policy.modules is None,
+        )
+        for key, reason in failures.items():
+            before[key]["reason"] = reason
+        return [
+            Returned(key, fields["since"], fields["commands"])
+            for key, fields in before.items()
+            if key not in failures
+        ]
+
+    def _bring(self, made: bytes, state: bytes, fields: Fields) -> tuple[bytes, bytes]:
+        shapes = {**dict.fromkeys(fields["names"], UNKNOWN), **parsed(fields["shapes"])}
+        return Migration.of(shapes, self._policy).record(made, state)
+
+    def _vet(self, names: Iterable[Global]) -> str | None:
+        names = list(names)
+        refused = {str(name) for name in names if not self._policy.allows(name.module, name.name)}
+        if refused:
+            raise TrustError(tuple(sorted(refused)))
+        missing = (self._missing(name) for name in names)
+        return next((reason_of(why) for why in missing if why is not None), None)
+
+    def _call(self, root: Any, returned: Collection[Returned]) -> dict[str, str]:
+        """Do what the journal has said of those that are back; where that fails, the reasons are given."""
+        from .records import ReplayError
+        from .replay import resume
+
+        failing: dict[str, str] = {}
+        for each in returned:
+            if each.commands:
+                try:
+                    resume(root, each.key, each.commands, self._policy)
+                except (ReplayError, RestoreError) as error:
+                    failing[each.key] = str(error)
+        return failing
+
+    def _failing(self, graph: Graph) -> dict[str, str]:
+        """Those that cannot be restored by themselves, and why. Raises what the rest of all raises."""
+        bays = [bay for bay in _bays(graph) if parked_in(bay.item) is None]
+        own: dict[str, Any] = {bay.key: bay.item for bay in bays if isinstance(bay.item, Node)}
+        rest = self._restored(graph.root, graph, own)
+        if rest is not None:
+            raise rest
+        own |= _Nodes(graph.root).parts
+        failing: dict[str, str] = {}
+        for bay in bays:
+            others = {key: item for key, item in own.items() if item is not bay.item}
+            error = self._restored(bay.item, graph, others)
+            if error is not None:
+                failing[bay.key] = reason_of(error)
+        return failing
+
+    def _restored(self, item: Any, graph: Graph, others: Mapping[str, Any]) -> RestoreError | None:
+        """What is raised by restoring `item` without the `others`; None if nothing of its own is."""
+        ids = {id(other) for other in others.values()}
+        names = [
+            each for each in reach([item], lambda each: id(each) in ids) if type(each) is Global
+        ]
+        stream = graphstream.write_part(item, names, graph.names.find(*_REFERRED), others)
+        try:
+            with resolving(_Probes()):
+                restore(stream, self._policy)
+        except TrustError:
+            raise
+        except RestoreError as error:
+            return None if _is_for_others(error) else error
+        return None
+
+
+class _Probes(References):
+    """Has for every key something of which no use can be made."""
+
+    def find(self, key: str) -> StandIn:
+        return standing_for(Parked(key, _NOT_YET, "", b"", b""), called=False)
+
+
+_NOT_YET: Final = "it is not restored yet"
+ALARM: Final = "alarm "
+_PART: Final = ", part "
+
+
+def _bays(graph: Graph) -> Iterator[Bay]:
+    """What can be parked on its own: components, arguments of alarms, and what parked ones hold."""
+    components = _components(graph.root)
+    held: list[Bay] = []
+    for key in components:
+        held.append(Bay(key, components, key))
+        if key == alarms.KEY:
+            held += _arguments(components[key])
+    seen: set[int] = set()
+    while held:
+        bay = held.pop(0)
+        yield bay
+        fields = parked_in(bay.item)
+        for each in (fields, _fields_of_lot(fields)):
+            if each is not None and id(each) not in seen:
+                seen.add(id(each))
+                kept: list[Any] = each["held"]
+                held += [Bay(f"{bay.key}{_PART}{n}", kept, n) for n in range(len(kept))]
+
+
+def _components(root: Any) -> dict[Any, Any]:
+    components = field(field(root, "registry"), "_components")
+    return cast("dict[Any, Any]", components) if type(components) is dict else {}
+
+
+def _arguments(node: Any) -> Iterator[Bay]:
+    found = field(node, "_alarms")
+    for number, alarm in cast("dict[Any, Any]", found if type(found) is dict else {}).items():
+        state = alarm.state if isinstance(alarm, Node) else None
+        if type(state) is dict and cast("dict[Any, Any]", state).get("arguments"):
+            yield Bay(f"{ALARM}{number}", state, "arguments")
+
+
+def _fields_of_lot(fields: Fields | None) -> Fields | None:
+    lot = None if fields is None else fields.get("lot")
+    return lot.state if isinstance(lot, Node) and type(lot.state) is dict else None
+
+
+def _is_one(bay: Bay) -> bool:
+    """Whether who holds it has it as an object of its own, and no part of theirs."""
+    return isinstance(bay.item, Node) or bay.key.startswith(ALARM)
+
+
+@attrs.define(init=False)
+class _Nodes:
+    """What references in records mean, in a graph."""
+
+    parts: dict[str, Any]
+    _components: dict[Any, Any]
+
+    def __init__(self, root: Any) -> None:
+        self._components = _components(root)
+        parts = {
+            "/": root, "/registry": field(root, "registry"), "/services": field(root, "services"),
+        }  # fmt: skip
+        self.parts = {path: node for path, node in parts.items() if isinstance(node, Node)}
+
+    def find(self, key: str) -> Any:
+        """Raises `GraphError`."""
+        for each in (key, present_key(key)):
+            if each in self._components:
+                return self._components[each]
+        found = self.parts.get(key)
+        if found is None and key.startswith("/services/"):
+            found = self.parts.get("/services")
+            for part in key.split("/")[2:]:
+                found = _child(found, part)
+        if found is None:
+            raise GraphError(f"it refers to {key}, which is not there")
+        return found
+
+
+def _child(node: Any, part: str) -> Any:
+    """The service in the collection `node` that records know by `part` (see `references`)."""
+    children = field(node, "_services")
+    named: dict[str, Any] = {}
+    for child in cast("list[Any]", children) if type(children) is list else []:
+        name = field(child, "name")
+        if type(name) is not str:
+            kind = cast("Any", type(child)).name.rpartition(".")[2]
+            name = next(f"{kind}#{n}" for n in range(len(named) + 1) if f"{kind}#{n}" not in named)
+        named.setdefault(name, child)
+    return named.get(part)
+
+
+def reason_of(error: RestoreError) -> str:
+    """What `error` says, but for the way out."""
+    return f"{error.name}: {error.reason}" if error.name else error.reason
+
+
+def _is_for_others(error: BaseException | None) -> bool:
+    """Whether it was raised because others are not there."""
+    while error is not None:
+        if isinstance(error, ParkedError):
+            return error.reason == _NOT_YET
+        error = error.__cause__ or error.__context__
+    return False
