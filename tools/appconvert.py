@@ -27,6 +27,7 @@ _USES: Final = {
     "show": "--show [PLACE] FILE",
     "diff": "--diff OLD NEW",
     "why": "--why FILE...",
+    "audit": "--audit FILE...",
 }
 
 
@@ -75,6 +76,7 @@ def _check_options(mode: str, options: dict[str, Any], context: click.Context) -
         "show": ("show", "reveal"),
         "diff": ("diff", "reveal"),
         "why": ("why", "pythonpath", "trust", "trust_keys"),
+        "audit": ("audit", "pythonpath", "trust", "trust_keys"),
     }
     for parameter in context.command.params:
         name = str(parameter.name)
@@ -254,15 +256,28 @@ def _check(arguments: Sequence[str], options: dict[str, Any]) -> int:
 
 
 def _why(arguments: Sequence[str], options: dict[str, Any]) -> int:
-    from . import why
+    from .why import why
+
+    return _examine("why", why, arguments, options)
+
+
+def _audit(arguments: Sequence[str], options: dict[str, Any]) -> int:
+    from .auditing import audit
+
+    return _examine("audit", audit, arguments, options)
+
+
+def _examine(
+    mode: str, look: Callable[..., Any], arguments: Sequence[str], options: dict[str, Any]
+) -> int:
     from .progress import Progress
 
     status = 0
-    for path in _paths("why", arguments, 1, None):
+    for path in _paths(mode, arguments, 1, None):
         with Progress.shown() as progress:
             progress.say(f"looking at {path}")
             try:
-                outcome = why.why(
+                outcome = look(
                     path,
                     folders=options["pythonpath"],
                     trusted=options["trust"],
@@ -271,6 +286,8 @@ def _why(arguments: Sequence[str], options: dict[str, Any]) -> int:
             except PerdureError as error:
                 status = max(status, report(PROGRAM, error))
                 continue
+        for problem in outcome.problems:
+            complain(PROGRAM, problem)
         for line in outcome.said:
             say(line)
         status = max(status, outcome.status)
@@ -336,6 +353,7 @@ _MODES: Final[dict[str, Callable[[Sequence[str], dict[str, Any]], int]]] = {
     "show": _show,
     "diff": _diff,
     "why": _why,
+    "audit": _audit,
 }
 
 COMMAND = click.Command(
@@ -343,6 +361,6 @@ COMMAND = click.Command(
     callback=click.pass_context(_convert),
     params=parameters(),
     help="Work on snapshots, in whichever syntax, without running them.\n\n"
-    "Say one of --to, --set, --check, --show, --diff, --why. Nothing of the application's own code is"
+    "Say one of --to, --set, --check, --show, --diff, --why, --audit. Nothing of the application's own code is"
     " imported, but by --with-code, and by --why of what may be trusted.",
 )

@@ -50,6 +50,13 @@ def parameters() -> list[click.Parameter]:
             help="Say whether each FILE will load here, and why. Exit status 0: it will; 65: not.",
         ),
         click.Option(
+            ["--audit"],
+            is_flag=True,
+            default=False,
+            help="Say what each FILE would load and call, who has signed it, and what is not allowed;"
+            " nothing is imported. FILE may be the folder of a journal. Exit status 77: not all is.",
+        ),
+        click.Option(
             ["-o", "--output"],
             type=_ANY_FILE,
             help="The file to write; '-' is standard output. Default: FILE with another suffix.",
@@ -73,15 +80,15 @@ def parameters() -> list[click.Parameter]:
             ["--pythonpath"],
             multiple=True,
             type=_FOLDER,
-            help="With --with-code and --why: a folder where modules are found; repeatable.",
+            help="With --with-code, --why and --audit: a folder where modules are found; repeatable.",
         ),
         click.Option(
             ["--trust"],
             multiple=True,
             metavar="MODULE",
-            help="With --with-code and --why: a module to import, though the snapshot is somebody else's.",
+            help="With --with-code, --why and --audit: a module to trust, though the snapshot is somebody else's.",
         ),
-        trust_key_option("With --check and --why: "),
+        trust_key_option("With --check, --why and --audit: "),
         key_option(),
         click.Option(
             ["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."

@@ -12,6 +12,26 @@ import pytest
 from . import trusted
 from .techniques import TRAP
 
+# What values are made of, and what this package needs itself.
+_HARMLESS = frozenset(
+    [
+        "_cffi_backend",
+        "_decimal",
+        "_uuid",
+        "bcrypt",
+        "cattrs",
+        "cryptography",
+        "decimal",
+        "fractions",
+        "ipaddress",
+        "lxml",
+        "numbers",
+        "perdure",
+        "uuid",
+        "zstandard",
+    ]
+)
+
 
 @attrs.define(eq=False)
 class Canary:
@@ -28,12 +48,7 @@ class Canary:
 
     def is_alive(self) -> bool:
         """Whether nothing has run, and no module was looked for but harmless ones of Python."""
-        harmless = {"decimal", "fractions", "ipaddress", "uuid", "numbers", "_uuid", "_decimal"}
-        strange = {
-            name
-            for name in self.sought
-            if name.partition(".")[0] not in {*harmless, "perdure", "lxml", "cattrs", "zstandard"}
-        }
+        strange = {name for name in self.sought if name.partition(".")[0] not in _HARMLESS}
         return (
             not (self.folder / "canary").exists()
             and not strange.intersection(sys.modules)
