@@ -175,8 +175,11 @@ def opened(found: Snapshot) -> Snapshot:
         return found
     with collector_off():
         _Opening(graph, found.passport).run()
-    names = tuple(sorted({*found.passport.names, *found.content.names}))
-    return attrs.evolve(found, passport=attrs.evolve(found.passport, names=names))
+    names = {*found.passport.names, *found.content.names}
+    if not has_sealed(graph):
+        names -= {CONCEALED, f"{CONCEALED}()"}
+    passport = attrs.evolve(found.passport, names=tuple(sorted(names)))
+    return attrs.evolve(found, passport=passport)
 
 
 def has_sealed(graph: Graph) -> bool:

@@ -16,7 +16,7 @@ from .packages import packages_of
 from .passport import Passport
 from .restore import RestoreError, TrustError, find_named
 from .schemaerrors import SchemaError
-from .shapes import Shape, is_applications, shape_of
+from .shapes import UNKNOWN, Shape, is_applications, shape_of
 from .trust import Policy, is_pythons_own, way_out
 
 _NOTHING: Final[frozenset[str]] = frozenset()
@@ -70,15 +70,16 @@ def of_names(names: Iterable[str], policy: Policy, cause: str) -> list[Sentence]
 
 
 def of_classes(
+    names: Iterable[str],
     shapes: Mapping[str, Shape],
     policy: Policy,
     *,
     parkable: Collection[str] = _NOTHING,
     stream: bytes | None = None,
 ) -> list[Sentence]:
-    """What has become of all that `shapes` has, which `policy` allows.
+    """What has become of all of `names`, as ``module:qualname``, that `policy` allows.
 
-    It is imported. `parkable` are the names that are met nowhere but in components: what cannot be
+    It is imported. `shapes` are those that were recorded, of bases as well. `parkable` are the names that are met nowhere but in components: what cannot be
     loaded of them costs no more than these, which are parked. `stream`, if given, is what values of
     fields are looked at in, for classes with no steps to be run.
     """
@@ -87,8 +88,8 @@ def of_classes(
     renamed: dict[tuple[str, str], tuple[str, str]] = {}
     plans: dict[tuple[str, str], ClassPlan] = {}
     unchanged = 0
-    for name, shape in shapes.items():
-        place = place_of(name)
+    for name in names:
+        place, shape = place_of(name), shapes.get(name, UNKNOWN)
         if is_pythons_own(place[0]) or not policy.allows(*place):
             continue
         subject = name.replace(":", ".")

@@ -145,7 +145,11 @@ def _sentences(
         yield Sentence(str(SnapshotError.of(path, error)), stops=True)
         return
     said = prospect.of_classes(
-        found.passport.shapes, policy, parkable=_only_in_components(graph), stream=stream
+        found.content.names,
+        found.passport.shapes,
+        policy,
+        parkable=_only_in_components(graph),
+        stream=stream,
     )
     yield from said
     if will_load(said) and (found.syntax != "pickle" or not own):
