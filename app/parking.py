@@ -238,8 +238,12 @@ class _Loading:
             if each.commands:
                 try:
                     resume(root, each.key, each.commands, self._policy)
-                except (ReplayError, RestoreError) as error:
+                except (SchemaError, TrustError):
+                    raise
+                except ReplayError as error:
                     failing[each.key] = str(error)
+                except RestoreError as error:
+                    failing[each.key] = reason_of(error)
         return failing
 
     def _failing(self, graph: Graph) -> dict[str, str]:

@@ -173,6 +173,9 @@ def put_back(
             failures[bay.key] = f"{content!r} cannot stand where {stand_in!r} stands"
         else:
             _become(stand_in, content)
+    if failures:
+        # Their names were met, and are in no part of it.
+        graph.names.keep({item for item in reach([graph.root]) if type(item) is Global})
     return failures
 
 
