@@ -110,7 +110,8 @@ def write(
         return watch(syntax.encode(passport, content, signer, seal))
 
     watched = attrs.evolve(syntax, encode=encode)
-    snapshot.put(target, found.passport, found.content, watched, signer, reveal=reveal)
+    passport, content, seal = found.passport, found.content, found.seal
+    snapshot.put(target, passport, content, watched, signer, seal=seal, reveal=reveal)
 
 
 def pieces(
@@ -121,11 +122,16 @@ def pieces(
     What is signed in it are the names that `snapshot.put` would sign.
     """
     if form == HTML:
+        if found.seal is not None:
+            raise TargetError(
+                Path("a page"),
+                "it would be in the clear, and the file is sealed; say --unseal if that is wanted",
+            )
         from . import page
 
         return page.render(found, reveal=reveal)
     passport = attrs.evolve(found.passport, names=found.content.names)
     syntax, content = table.by_name(form), found.content
     if not reveal:
-        content = snapshot.shown_as(passport, content, syntax, signer, None)
-    return syntax.encode(passport, content, signer, None)
+        content = snapshot.shown_as(passport, content, syntax, signer, found.seal)
+    return syntax.encode(passport, content, signer, found.seal)

@@ -28,7 +28,11 @@ _USES: Final = {
     "diff": "--diff OLD NEW",
     "why": "--why FILE...",
     "audit": "--audit FILE...",
+    "seal": "--seal FILE...",
+    "unseal": "--unseal FILE...",
 }
+# What may be asked for together with another syntax.
+_WITH_SYNTAX: Final = frozenset({"set", "seal", "unseal"})
 
 
 def main() -> None:
@@ -55,14 +59,19 @@ def _has_output() -> bool:
 
 
 def _convert(context: click.Context, /, arguments: tuple[str, ...], **options: Any) -> int:
+    from . import sealkey
+
     options["sets"] = options.pop("set")
     asked = [name for name in _USES if options["sets" if name == "set" else name]]
-    asked = [name for name in asked if not (name == "to" and "set" in asked)]
+    asked = [name for name in asked if name != "to" or _WITH_SYNTAX.isdisjoint(asked)]
     if len(asked) != 1:
         ways = "; ".join(_USES.values())
         raise click.UsageError(f"say what to do, one of: {ways}")
     (mode,) = asked
+    options["keyring"] = keyring = sealkey.keyring(options)
     _check_options(mode, options, context)
+    new = options.pop("new_seal_key"), options.pop("new_passphrase")
+    options["sealer"] = sealkey.Sealer(keyring, new[0] or new[1])
     # Looking for rubbish among so many objects would cost more than there ever is.
     with collector_off():
         return _MODES[mode](arguments, options)
@@ -74,6 +83,8 @@ def _check_options(mode: str, options: dict[str, Any], context: click.Context) -
         "set": ("set", "to", "output", "force", "reveal"),
         "check": ("check", "with_code", "pythonpath", "trust", "trust_keys"),
         "show": ("show", "reveal"),
+        "seal": ("seal", "to", "output", "force", "new_seal_key", "new_passphrase"),
+        "unseal": ("unseal", "to", "output", "force", "reveal"),
         "diff": ("diff", "reveal"),
         "why": ("why", "pythonpath", "trust", "trust_keys"),
         "audit": ("audit", "pythonpath", "trust", "trust_keys"),
@@ -98,7 +109,8 @@ def _count(number: int, what: str) -> str:
 
 
 def _to(arguments: Sequence[str], options: dict[str, Any]) -> int:
-    paths = _paths("to", arguments, 1, None)
+    mode = next(name for name in ("seal", "unseal", "to") if options[name])
+    paths = _paths(mode, arguments, 1, None)
     if len(paths) == 1:
         _to_one(paths[0], options)
         return 0
@@ -114,18 +126,30 @@ def _to(arguments: Sequence[str], options: dict[str, Any]) -> int:
 
 
 def _to_one(path: Path, options: dict[str, Any]) -> None:
+    import attrs
+
     from ..convert import convert
     from ..persist import snapshot
     from ..persist.trust import Owner
     from .progress import Progress
 
-    form = options["to"]
-    target = options["output"] or convert.target_of(path, form)
-    _check_target(target, path, options)
+    inside = path.resolve() if path.is_symlink() else path
+    form, target = options["to"], options["output"] or inside
+    if form:
+        target = options["output"] or convert.target_of(path, form)
+        _check_target(target, path, options)
     with Progress.shown() as progress:
         progress.say(f"reading {path}")
         owner = Owner.of(path)
-        found = snapshot.read(path)
+        found = snapshot.read(path, keyring=options["keyring"])
+        if not form:
+            form = (options["output"] and convert.form_of(target)) or found.syntax
+            options = {**options, "to": form}
+            _check_target(target, path, options)
+        if options["seal"]:
+            found = attrs.evolve(found, seal=options["sealer"].seal(found.seal))
+        elif options["unseal"]:
+            found = attrs.evolve(found, seal=None)
         said = _write(found, owner, target, options, progress)
     if said:
         say(said)
@@ -139,7 +163,7 @@ def _check_target(target: Path, source: Path, options: dict[str, Any]) -> None:
         if form == "pickle" and sys.stdout.isatty():
             raise click.UsageError("a binary snapshot is not for a terminal; name a file with -o")
     elif convert.is_same(target, source):
-        if not options["sets"]:
+        if not any(options[name] for name in ("sets", "seal", "unseal")):
             raise convert.TargetError(target, "it is the file that is read; name another with -o")
         if not options["force"]:
             raise convert.TargetError(
@@ -194,7 +218,7 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
     with Progress.shown() as progress:
         progress.say(f"reading {path}")
         owner = Owner.of(path)
-        found = snapshot.read(path)
+        found = snapshot.read(path, keyring=options["keyring"])
         output = options["output"]
         form = options["to"] or (output and convert.form_of(output)) or found.syntax
         # Of a link, what it leads to is changed.
@@ -243,6 +267,7 @@ def _check(arguments: Sequence[str], options: dict[str, Any]) -> int:
                     folders=options["pythonpath"],
                     trusted=options["trust"],
                     keys=options["trust_keys"],
+                    keyring=options["keyring"],
                 )
             except PerdureError as error:
                 status = max(status, report(PROGRAM, error))
@@ -282,6 +307,7 @@ def _examine(
                     folders=options["pythonpath"],
                     trusted=options["trust"],
                     keys=options["trust_keys"],
+                    keyring=options["keyring"],
                 )
             except PerdureError as error:
                 status = max(status, report(PROGRAM, error))
@@ -305,7 +331,7 @@ def _show(arguments: Sequence[str], options: dict[str, Any]) -> int:
     place = arguments[0] if len(paths) == 2 else ""
     with Progress.shown() as progress:
         progress.say(f"reading {paths[-1]}")
-        found = snapshot.read(paths[-1])
+        found = snapshot.read(paths[-1], keyring=options["keyring"])
         graph = _graph(paths[-1], found)
         progress.say("measuring")
         secret = {} if options["reveal"] else hiding.merged(found.passport.secret)
@@ -337,7 +363,7 @@ def _diff(arguments: Sequence[str], options: dict[str, Any]) -> int:
         snapshots: list[Any] = []
         for path in paths:
             progress.say(f"reading {path}")
-            snapshots.append(snapshot.read(path))
+            snapshots.append(snapshot.read(path, keyring=options["keyring"]))
             _graph(path, snapshots[-1])
         progress.say("comparing")
         found = compare_snapshots(*snapshots, reveal=options["reveal"])
@@ -354,6 +380,8 @@ _MODES: Final[dict[str, Callable[[Sequence[str], dict[str, Any]], int]]] = {
     "diff": _diff,
     "why": _why,
     "audit": _audit,
+    "seal": _to,
+    "unseal": _to,
 }
 
 COMMAND = click.Command(
@@ -361,6 +389,6 @@ COMMAND = click.Command(
     callback=click.pass_context(_convert),
     params=parameters(),
     help="Work on snapshots, in whichever syntax, without running them.\n\n"
-    "Say one of --to, --set, --check, --show, --diff, --why, --audit. Nothing of the application's own code is"
-    " imported, but by --with-code, and by --why of what may be trusted.",
+    "Say one of --to, --set, --check, --show, --diff, --why, --audit, --seal, --unseal. Nothing of the application's"
+    " own code is imported, but by --with-code, and by --why of what may be trusted.",
 )

@@ -17,6 +17,7 @@ import click
 from ..persist.collector import collector_off
 from .command import complain, report, run, say, version_option
 from .moment import Moment
+from .sealkey import key_options
 from .trustoptions import trust_key_option
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def _verify(subject: "Subject") -> int:
     from .storeview import look
 
     signer = Signer.of_user()
+    # Without its key much of what is sealed can be checked, and nobody is asked for it.
+    subject.keyring.ask = None
     with Progress.shown() as progress, collector_off():
         progress.say(f"reading {subject.folder}")
         view = look(subject.store(), signer, whole=True)
@@ -128,7 +131,7 @@ def _recover(
     elif force:
         raise click.UsageError("--force goes with -o")
     folders = [str(folder.absolute()) for folder in pythonpath]
-    loader = Loader(Signer.of_user(), trust, folders, trust_keys)
+    loader = Loader(Signer.of_user(), trust, folders, trust_keys, subject.keyring)
     recovery = storerecovery.Recovery(subject, loader, Wanted(at, sequence))
     for line in recovery.install() if output is None else recovery.write(output):
         say(line)
@@ -158,7 +161,7 @@ def _export(
     with Progress.shown() as progress, collector_off():
         progress.say(f"reading {path}")
         owner = Owner.of(path)
-        found = snapshot.read(path)
+        found = snapshot.read(path, keyring=subject.keyring)
         signer = None if form == convert.HTML else convert.signer_for(found, owner)
         try:
             if to_output:
@@ -213,9 +216,11 @@ def _command(
     function: Callable[..., int], name: str, params: Sequence[click.Parameter], text: str
 ) -> None:
     def call(application: str, statedir: Path | None, debug: bool, **options: Any) -> int:
+        from . import sealkey
         from .subject import Subject
 
-        return function(Subject.of(application, statedir), **options)
+        keyring = sealkey.keyring(options)
+        return function(Subject.of(application, statedir, keyring), **options)
 
     own = [param for param in params if isinstance(param, click.Argument)]
     others = [param for param in params if not isinstance(param, click.Argument)]
@@ -225,6 +230,7 @@ def _command(
             type=_FOLDER,
             help="Where the state is kept. Default: the folder of the snapshot, or this one.",
         ),
+        *key_options(),
         click.Option(
             ["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."
         ),

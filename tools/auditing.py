@@ -45,7 +45,8 @@ def audit(
     end = JOURNAL.format("")
     if path.is_dir() and path.absolute().name.endswith(end):
         name = path.absolute().name.removesuffix(end)
-        return _journal(path, FolderStore(path.absolute().parent, name), searched, trusted)
+        store = FolderStore(path.absolute().parent, name, keyring=keyring or Keyring())
+        return _journal(path, store, searched, trusted)
     owner = Owner.of(path)
     found = snapshot.read(path, keyring=keyring)
     signer = Signer.of_user()

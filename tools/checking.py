@@ -12,6 +12,7 @@ from ..convert.sizes import sizes
 from ..persist import concealment, fieldtypes, modules, snapshot
 from ..persist.content import Snapshot
 from ..persist.formats.format import FormatError
+from ..persist.keyring import Keyring
 from ..persist.snapshot import MissingSnapshotError, SnapshotError
 from ..persist.standing import Standing, TrustedKey
 from ..persist.survey import survey
@@ -34,10 +35,11 @@ def check(
     folders: Sequence[Path],
     trusted: Sequence[str],
     keys: Sequence[TrustedKey] = (),
+    keyring: Keyring | None = None,
 ) -> Outcome:
     """Check the file at `path`; `with_code` against what its classes declare as well.
 
-    Raises `MissingSnapshotError` if there is nothing to check, or `KeyFileError`.
+    Raises `MissingSnapshotError` if there is nothing to check, `KeyFileError`, or `UnlockError`.
     """
     owner = Owner.of(path)
     try:
@@ -48,7 +50,7 @@ def check(
         return Outcome(error.exit_status, (str(error),))
     problems = _schema_problems(path, data) if form.name == "xml" else ()
     try:
-        found = concealment.opened(form.decode(data))
+        found = snapshot.opened(path, form.decode(data), keyring)
         root = found.content.graph.root
     except FormatError as error:
         return Outcome(error.exit_status, problems or (str(SnapshotError.of(path, error)),))

@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from .command import version_option
+from .sealkey import key_options, new_key_options
 from .trustoptions import key_option, trust_key_option
 
 _ANY_FILE: Final = click.Path(path_type=Path)
@@ -49,6 +50,20 @@ def parameters() -> list[click.Parameter]:
             default=False,
             help="Say whether each FILE will load here, and why. Exit status 0: it will; 65: not.",
         ),
+        click.Option(
+            ["--seal"],
+            is_flag=True,
+            default=False,
+            help="Encrypt each FILE, in its place with --force; what is sealed gets a new secret.",
+        ),
+        click.Option(
+            ["--unseal"],
+            is_flag=True,
+            default=False,
+            help="Write each FILE in the clear, in its place with --force. Nothing else does.",
+        ),
+        *key_options(),
+        *new_key_options(),
         click.Option(
             ["--audit"],
             is_flag=True,

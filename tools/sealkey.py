@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import click
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def key_options() -> list[click.Option]:
 
 
 def new_key_options() -> list[click.Option]:
-    """``--new-seal-key`` and ``--new-passphrase-file``; what they give is for `seal_for`."""
+    """``--new-seal-key`` and ``--new-passphrase-file``; what they give is for `Sealer`."""
     return [
         click.Option(
             ["--new-seal-key", "new_seal_key"],
@@ -104,22 +105,34 @@ def new_seal(ring: "Keyring") -> "Seal":
     return Seal.new(passphrase(_asked_twice()))
 
 
-def seal_for(
-    present: "Seal | None", ring: "Keyring", key: "Secret | None", word: "Secret | None"
-) -> "Seal":
-    """The seal for a file that has the `present` one: the same key for a new secret, or a new one."""
-    from ..persist.keyring import NoNewSecretError, passphrase
+@attrs.define
+class Sealer:
+    """Gives seals to files: to those in the clear one of their own, to others a new secret.
 
-    new = key or word
-    if present is None:
-        if new is not None:
-            raise click.UsageError("a file that is not sealed yet takes --seal-key, without new-")
-        return new_seal(ring)
-    if new is None:
-        if not _has_terminal():
-            raise NoNewSecretError(is_sealed=True)
-        new = passphrase(_asked_twice())
-    return present.for_secret(new)
+    All that it seals have one secret, which is asked for once.
+    """
+
+    ring: "Keyring"
+    new: "Secret | None"
+    _seal: "Seal | None" = None
+
+    def seal(self, present: "Seal | None") -> "Seal":
+        """That for a file that has the `present` one, or none. Raises NoNewSecretError."""
+        from ..persist.keyring import NoNewSecretError, passphrase
+
+        if present is None:
+            if self.new is not None:
+                raise click.UsageError(
+                    "--new-seal-key and --new-passphrase-file are for what is sealed already; say"
+                    " --seal-key or --passphrase-file"
+                )
+            self._seal = self._seal or new_seal(self.ring)
+            return self._seal
+        if self.new is None:
+            if not _has_terminal():
+                raise NoNewSecretError(is_sealed=True)
+            self.new = passphrase(_asked_twice())
+        return present.for_secret(self.new)
 
 
 def unlock_first(ring: "Keyring", file: Path | None, folder: Path, name: str | None) -> None:

@@ -39,7 +39,8 @@ class Recovery:
             store.check_writable()
             rewound = self._rewound(*blueprints)
             source = rewound.blueprint or rewound.base
-            store.syntax = source.syntax if source else store.syntax
+            if source:
+                store.syntax, store.seal = source.syntax, source.seal
             path = install(rewound, store, self.loader)
         yield f"{path}: {_origin(rewound)}"
         yield (
@@ -52,11 +53,13 @@ class Recovery:
 
         Raises as `rewind` and `snapshot.write` do.
         """
-        identity = identity_of(self.subject.store())
+        store = self.subject.store()
+        identity = identity_of(store)
         blueprints = self._blueprints(identity)
         privileges.drop(identity)
         rewound = self._rewound(*blueprints)
         source = rewound.base
+        store.stay_sealed()
         snapshot.write(
             output,
             rewound.application,
@@ -67,6 +70,7 @@ class Recovery:
             signer=self.loader.signer if rewound.own else None,
             syntax=convert.form_of(output) or "pickle",
             sequence=rewound.sequence,
+            seal=(source and source.seal) or store.seal,
         )
         yield f"{output}: {_origin(rewound)}"
 

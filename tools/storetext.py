@@ -41,7 +41,13 @@ def count(number: int, what: str) -> str:
 
 
 def signed(facts: StateFacts) -> str:
-    """Whose a state is."""
+    """Whose a state is, and whether it is sealed."""
+    if facts.state is not None and facts.state.passport.sealed:
+        return f"sealed, {_signed(facts)}"
+    return _signed(facts)
+
+
+def _signed(facts: StateFacts) -> str:
     if not facts.is_read:
         return "signature not looked at"
     if facts.signed is None:
@@ -50,9 +56,10 @@ def signed(facts: StateFacts) -> str:
 
 
 def tagged(facts: SegmentFacts) -> str:
-    """Whose a segment is."""
+    """Whose a segment is, and whether it is sealed."""
     words = {"own": "yours", "nobody": "not signed", "other": "somebody else's"}
-    return words.get(facts.writer, "empty" if facts.header else "damaged")
+    whose = words.get(facts.writer, "empty" if facts.header else "damaged")
+    return f"sealed, {whose}" if facts.is_sealed else whose
 
 
 def headless(facts: SegmentFacts) -> str:

@@ -13,6 +13,7 @@ from ..persist.content import Snapshot
 from ..persist.frames import journal_key
 from ..persist.inventory import SegmentFacts
 from ..persist.journalreader import JournalError, JournalReader
+from ..persist.keyring import UnlockError
 from ..persist.snapshot import MissingSnapshotError, SnapshotError
 from ..persist.store import FolderStore, State
 from ..persist.trust import Owner, Signer
@@ -130,14 +131,17 @@ def _looked_at(store: FolderStore, signer: Signer, whole: bool) -> list[StateFac
                 facts = StateFacts(path, size, state, None, None, None, is_read=False)
             else:
                 owner = Owner.of(path)
-                facts = _facts(path, size, state, snapshot.read(path), owner, signer)
+                # What is sealed is looked into if its key was given, and else at its outside.
+                keyring = store.keyring if whole and store.keyring.secrets else None
+                read = snapshot.read(path, keyring=keyring)
+                facts = _facts(path, size, state, read, owner, signer)
         except FileNotFoundError:
             continue
         except MissingSnapshotError as error:
             if not path.exists():
                 continue
             facts = StateFacts(path, path.stat().st_size, state, None, None, str(error))
-        except SnapshotError as error:
+        except (SnapshotError, UnlockError) as error:
             facts = StateFacts(path, path.stat().st_size, state, None, None, str(error))
         found.append(facts)
     return found
@@ -216,6 +220,7 @@ def _state_facts(each: StateFacts) -> dict[str, Any]:
         "signed_by": each.signed,
         "damage": each.damage,
         "read": each.is_read,
+        "sealed": bool(passport and passport.sealed),
     }
 
 
@@ -231,6 +236,7 @@ def _segment_facts(each: SegmentFacts) -> dict[str, Any]:
         "written": None if header is None else header.written,
         "writer": None if header is None else header.writer,
         "fresh": each.is_fresh,
+        "sealed": each.is_sealed,
         "tagged_by": {"own": "you", "other": "somebody else", "unknown": None}.get(
             each.writer, each.writer
         ),

@@ -13,6 +13,7 @@ from ..app.rewind import Archive
 from ..persist import snapshot
 from ..persist.errors import PerdureError
 from ..persist.formats import table
+from ..persist.keyring import Keyring
 from ..persist.store import GENERATIONS, JOURNAL, NEWEST, FolderStore
 
 
@@ -83,9 +84,10 @@ class Subject:
     name: str
     folder: Path
     file: Path | None
+    keyring: Keyring = attrs.field(factory=Keyring)
 
     @classmethod
-    def of(cls, text: str, statedir: Path | None) -> "Subject":
+    def of(cls, text: str, statedir: Path | None, keyring: Keyring) -> "Subject":
         """What `text` names: an application, or one of its snapshots. Raises SnapshotError."""
         path = Path(text)
         stem, _ = table.split(path.name)
@@ -94,14 +96,14 @@ class Subject:
             folder = path.absolute().parent
             if folder.name == GENERATIONS.format(name):
                 folder = folder.parent
-            return cls(name, statedir or folder, path.absolute())
+            return cls(name, statedir or folder, path.absolute(), keyring)
         if "/" in text:
             raise SubjectError(text)
-        return cls(text, (statedir or Path()).absolute(), None)
+        return cls(text, (statedir or Path()).absolute(), None, keyring)
 
     def store(self, *, keep: int = 5) -> Archive:
         """Its store, which must be there. Raises NoStateError, AccessError or StoreError."""
-        store = Archive(self.folder, self.name, keep=keep)
+        store = Archive(self.folder, self.name, keep=keep, keyring=self.keyring)
         try:
             names = os.listdir(self.folder)
             for folder in (store.generations_folder, store.journal_folder):
