@@ -15,7 +15,7 @@ import click
 
 from perdure.persist.errors import PerdureError
 
-from . import checkpoint, crash, durability, formats, http, memory, recovery, scale, start
+from . import checkpoint, crash, durability, formats, http, memory, recovery, scale, signing, start
 from .claims import Bound, Verdict, table
 
 PARTS = (
@@ -26,6 +26,7 @@ PARTS = (
     "objects",
     "formats",
     "scale",
+    "signing",
     "start",
     "memory",
 )
@@ -78,6 +79,8 @@ def _measure(part: str, folder: Path, rounds: int, seconds: int) -> Generator[Ve
             yield from formats.run(rounds)
         case "scale":
             yield from scale.run(folder)
+        case "signing":
+            yield from signing.run(folder, rounds)
         case _:
             from . import objects
 

@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from .conftest import ROOT
 # The bench is run from the checkout and never installed. The root leaves the path at once, so
 # that no test can import a folder of ours by its short name.
 sys.path.append(str(ROOT))
+from bench import signing
 from bench.claims import Bound, Verdict, paired_ratio, table
 from bench.formats import Comparison
 from bench.load import Load, LoadError, parse
@@ -143,3 +145,13 @@ def test_growth_is_told_for_each_object() -> None:
 def test_the_sample_grows_with_its_visitors_alone() -> None:
     few, many = (len(pickle.dumps(sample(visitors), 5)) for visitors in (100, 1000))
     assert 9 < many / few < 11
+
+
+def test_signing_is_measured_on_a_real_snapshot(tmp_path: Path) -> None:
+    verdicts = [*signing.run(tmp_path, rounds=1, size=1000)]
+    assert [each.claim for each in verdicts] == [
+        "sign 0 MB / SHA-256",
+        "verify 0 MB / SHA-256",
+        "read signed / not signed",
+    ]
+    assert {each.target for each in verdicts} == {1.5}
