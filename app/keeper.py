@@ -82,7 +82,7 @@ class Keeper:
         if resumption.fresh and (beginning.state is not None or self.durability == "checkpoint"):
             # The file that was named may be changed or removed: what follows stands on this copy.
             # And where no journal says that all before is to be forgotten, a state has to.
-            store.admit(self.keeping.draft(beginning.sequence, partial=False))
+            store.admit(self.keeping.draft_whole(beginning.sequence))
         if self.durability == "checkpoint":
             return
         loop = asyncio.get_running_loop()
@@ -171,7 +171,7 @@ class Keeper:
                 with suppress(UnsafeError):
                     ledger.settle()
             self._sequence = self._journal.appended
-        return self.keeping.save(self._sequence)
+        return self.keeping.save(self._sequence, recorded=self._journal is not None)
 
     async def close(self) -> None:
         """End: no more checkpoints, and what the journal has is on disk."""
@@ -245,7 +245,7 @@ class Keeper:
     def _write(self, sequence: int) -> bytes:
         """The draft's path, and in further lines what an operator must know."""
         try:
-            return str(self.keeping.draft(sequence, partial=self._journal is None)).encode()
+            return str(self.keeping.draft(sequence, recorded=self._journal is not None)).encode()
         except LeftOutError as error:
             return f"{error.path}\n{error}".encode()
 

@@ -136,10 +136,12 @@ def begin(
     return _recovered(application, own, store, reader, key, loader)
 
 
-def last_kept(beginning: Beginning, store: Store, loader: Loader) -> Application:
+def last_kept(
+    beginning: Beginning, store: Store, loader: Loader, *, until: int | None = None
+) -> Application:
     """What the run that began with `beginning` would have if it ended now. Raises as `begin`.
 
-    Only its components are of use.
+    With `until`, as it was after the record with this number. Only its components are of use.
     """
     application = Application(beginning.application.name)
     if beginning.services is not None:
@@ -149,7 +151,15 @@ def last_kept(beginning: Beginning, store: Store, loader: Loader) -> Application
         )
     key = beginning.resumption.key
     reader = store.records(key)
-    return _recovered(application, beginning.own, store, reader, key, loader).application
+    return _recovered(application, beginning.own, store, reader, key, loader, until).application
+
+
+def is_kept(beginning: Beginning, store: Store, until: int) -> bool:
+    """Whether the files have all up to the record with this number by now. Raises as `begin`."""
+    reader = store.records(beginning.resumption.key)
+    for _ in reader.records(until - 1):
+        pass
+    return max([reader.last, *(state.passport.sequence for state in store.states())]) >= until
 
 
 @attrs.frozen
@@ -203,6 +213,7 @@ def _recovered(
     reader: Records,
     key: bytes,
     loader: Loader,
+    until: int | None = None,
 ) -> Beginning:
     store.check_newest()
     oldest = (reader.fresh_from or 1) - 1
@@ -221,7 +232,10 @@ def _recovered(
         ]
     after = oldest if state is None else state.passport.sequence
     policy = _policy(own, loader)
-    replayed = replay(application, reader.records(after), policy)
+    records = reader.records(after)
+    if until is not None:
+        records = (record for record in records if record[0] <= until)
+    replayed = replay(application, records, policy)
     count = replayed.records
     report = reader.report
     if damage is not None:

@@ -17,6 +17,7 @@ import pytest
 from perdure.app import keeper as keepers
 from perdure.app.application import Application
 from perdure.app.keeper import Keeper, Pace
+from perdure.app.mutations import mutation
 from perdure.app.state import LeftOutError
 from perdure.app.turns import UnsafeError
 from perdure.persist import checkpoint as children
@@ -28,6 +29,23 @@ from perdure.persist.snapshot import peek
 from .lives import House, Tally, damage, value, visit
 
 Work = Callable[[Application, Keeper], Awaitable[object]]
+
+
+class Other:
+    """A component beside the one in which the runs count."""
+
+    value = 0
+
+
+class Locker:
+    """Its calls are recorded, and one of them makes what cannot be saved."""
+
+    def __init__(self) -> None:
+        self.held: Any = None
+
+    @mutation
+    def lock(self) -> None:
+        self.held = threading.Lock()
 
 
 class Log(logging.Handler):
@@ -370,20 +388,60 @@ def test_older_states_and_their_records_go_once_newer_ones_are_whole(house: Hous
 
 
 def test_what_cannot_be_saved_costs_no_acknowledged_change_of_itself_or_others(
-    house: House,
+    house: House, log: Log
 ) -> None:
     async def work(application: Application, keeper: Keeper) -> None:
         await visit(application, 3)
         tally = application.registry.get_component(Tally, default=Tally)
         tally.lock = threading.Lock()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
-        with pytest.raises(ChildError, match="lock"):
-            await keeper.checkpoint()
-        assert not house.generations
+        with application.turn() as turn:
+            application.registry.get_component(Other, default=Other).value = 7
+            await turn.durable()
+        await keeper.checkpoint()
+        assert any("lock" in line for line in log.lines)
         with pytest.raises(LeftOutError, match="lock"):
             keeper.save()
 
     house.run(work)
-    assert value(house.load(house.folder / "web-shutdown.snap").application) == 3
+    for path in (house.generations[0], house.folder / "web-shutdown.snap"):
+        application = house.load(path).application
+        assert value(application) == 3
+        other = application.registry.get_component(Other)
+        assert other is not None
+        assert other.value == 7
+
+
+def test_a_checkpoint_has_what_cannot_be_saved_as_the_records_of_that_instant_have_it(
+    house: House,
+) -> None:
+    """Also where the record is on its way to the disk while the checkpoint is taken."""
+
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 3)
+        for number in range(5):
+            with application.turn():
+                tally: Any = application.registry.get_component(Tally)
+                tally.value += 1
+            tally.lock = threading.Lock()
+            await keeper.checkpoint()
+            assert value(house.load(house.generations[0]).application) == 4 + number
+            del tally.lock
+
+    house.run(work)
+
+
+def test_where_the_records_cannot_tell_what_cannot_be_saved_there_is_no_checkpoint(
+    house: House,
+) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
+        with application.turn() as turn:
+            application.registry.get_component(Locker, default=Locker).lock()
+            await turn.durable()
+        with pytest.raises(ChildError, match="lock"):
+            await keeper.checkpoint()
+        assert not house.generations
+
+    house.run(work)
 
 
 def test_without_a_journal_checkpoints_hold_what_can_be_saved(house: House, log: Log) -> None:
