@@ -29,7 +29,7 @@ from .journalreader import JournalReader
 from .journalwriter import Level
 from .lock import Lock, StoreError, way_out
 from .snapshot import MissingSnapshotError, Snapshot, SnapshotError
-from .storage import State
+from .storage import State, last_written
 from .trust import Owner, Signer
 
 __all__ = ["GENERATIONS", "JOURNAL", "LOCK", "NEWEST", "FolderStore", "State"]
@@ -230,6 +230,7 @@ class FolderStore:
             origin=origin,
             signer=signer,
             sequence=sequence,
+            after=last_written(self.states(), sequence),
             disk=self.disk,
         )
         return path
@@ -270,6 +271,7 @@ class FolderStore:
             signer=signer,
             syntax=self.syntax,
             sequence=sequence,
+            after=last_written(self.states(), sequence),
             retire=lambda: self._copy_to_generations(left),
             disk=self.disk,
         )
