@@ -27,7 +27,9 @@ Durability = Literal["durable", "relaxed", "checkpoint"]
 
 _log = logging.getLogger(__name__)
 
-_DEADLINE: Final = 3600.0
+_CHILD_PATIENCE: Final = 300.0
+"""Seconds without any work after which the child of a checkpoint is taken to hang."""
+
 _PATIENCE: Final = 1.0
 """Seconds that a checkpoint waits for turns that have to do with components saved by it alone."""
 
@@ -251,7 +253,7 @@ class Keeper:
 
     async def _drafted(self, child: Child | bytes) -> Path:
         if isinstance(child, Child):
-            child = (await child.ended(deadline=_DEADLINE)).result
+            child = (await child.ended(patience=_CHILD_PATIENCE)).result
         path, _, warning = child.decode().partition("\n")
         if warning:
             _log.error("%s", warning)
