@@ -226,9 +226,14 @@ def _recovered(
         application.registry.adopt(state.application.registry)
         application.paths = modules.merged(application.paths, state.application.paths)
         own = own and state.own
+        # Of what cannot be read it is said that it cannot be read.
+        broken = {error.path for error in store.unreadable()}
+        if damage is not None:
+            broken.add(damage.path)
         warnings += [
             f"{path} has another state, which is not taken; to run it: -f {path}"
             for path in store.passed_over(state.path)
+            if path not in broken
         ]
     after = oldest if state is None else state.passport.sequence
     policy = _policy(own, loader)
@@ -281,7 +286,7 @@ def _passed_over(usable: Sequence[State], store: Store, reader: Records) -> list
     since = datetime.fromisoformat(reader.fresh_since).timestamp() if reader.fresh_since else 0.0
     known = max([since, *(store.changed(state.path) for state in usable)])
     for error in store.unreadable():
-        if store.changed(error.path) > known:
+        if store.changed(error.path) >= known:
             raise _refusal(error.path, store, error)
         warnings.append(f"{error}; there is a newer state than this one")
     return warnings
