@@ -169,7 +169,7 @@ class Segment:
         retained: Sequence[Sequence[bytes]],
         given_up: int,
     ) -> None:
-        with _failing_as(self.path, "allocation"):
+        with _failing_as(self.path, f"allocation of {_STEP >> 20} MB"):
             self._allocate(_STEP)
         self._put([header.to_bytes()])
         if header.fresh:
