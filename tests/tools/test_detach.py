@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -45,6 +46,32 @@ def test_a_program_that_the_daemon_starts_does_not_get_the_pipe() -> None:
         """
     )
     assert (done.returncode, done.stdout) == (0, "it: it runs\nin two lines\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_what_the_caller_has_closed_is_the_null_device(closed: str, tmp_path: Path) -> None:
+    program = dedent(
+        """
+        import os, sys
+        from perdure.tools.daemon import detach, open_standard
+
+        open_standard()
+        first = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+        print("a line", flush=True)
+        print("a line", file=sys.stderr, flush=True)
+        good = first > 2 and not sys.stdin.read()
+        detach("it").announce(0 if good else 1, "it runs")
+        """
+    )
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -c "$1" "$2" {closed}', sys.executable, program, tmp_path / "file"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "file").read_bytes() == b""
 
 
 @pytest.mark.parametrize("said", ["", "[0, "])
