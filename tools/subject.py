@@ -69,6 +69,11 @@ class NoGenerationError(PerdureError):
     numbers: tuple[int, ...]
 
     def __str__(self) -> str:
+        if not self.numbers and self.text == "newest":
+            return (
+                f"{self.application} has no state yet: a checkpoint or a stop writes one, and"
+                f" appstore recover {self.application} --sequence N -o FILE makes one of the journal"
+            )
         numbers = ", ".join(map(str, self.numbers)) or "none"
         return (
             f"{self.application} has no state {self.text!r:.60}; say newest, or the number of a"
