@@ -23,7 +23,7 @@ from .disk import DISK, Disk
 from .files import WriteError
 from .formats.table import SUFFIXES
 from .frames import Frame
-from .generations import Generations
+from .generations import Generations, divided
 from .journal import Journal
 from .journalreader import JournalReader
 from .journalwriter import Level
@@ -365,7 +365,7 @@ class FolderStore:
         states = self.states()
         stopped = next((state for state in states if state.path not in generations), None)
         counted = [state for state in states if state is stopped or state.path in generations]
-        return counted[: self.keep + 1], counted[self.keep + 1 :]
+        return divided(counted, self.keep + 1)
 
     def records(self, key: bytes | None) -> JournalReader:
         """A reader of the journal. Raises `JournalError`."""

@@ -136,7 +136,9 @@ class Subject:
         states = store.states()
         if text == "newest" and states:
             return states[0].path
-        found = {int(path.name.partition(".")[0]): path for path in store.generations()}
+        # Of a generation and its exports the generation.
+        paths = reversed(store.generations())
+        found = {int(path.name.partition(".")[0]): path for path in paths}
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
         if number not in found:
             raise NoGenerationError(self.name, text, tuple(sorted(found)))
