@@ -73,8 +73,8 @@ class Damage:
         elif self.missing:
             what, verb = f"the records {self.missing[0]} to {self.missing[-1]}", "are"
         if self.is_headless:
-            state = "damaged" if self.size else "empty"
-            return f"{self.segment}: it is {state} from its first byte on; what was in it is lost"
+            state = "damaged from its first byte on" if self.size else "empty"
+            return f"{self.segment}: it is {state}; what was in it is lost"
         if not self.size:
             place = f"behind byte {self.offset}" if self.offset else "before it"
             return f"{self.segment}: {what} {place} {verb} missing"

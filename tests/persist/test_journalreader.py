@@ -187,8 +187,8 @@ def test_the_newest_segment_without_its_head_is_damage_though_nobody_knows_its_r
     (damage,) = reader.report.damage
     assert (damage.segment, damage.offset, damage.missing) == (FOLDER / THIRD, 0, range(0))
     assert reader.report.cut == 0
-    state = "damaged" if damage.size else "empty"
-    assert str(damage).endswith(f"it is {state} from its first byte on; what was in it is lost")
+    state = "damaged from its first byte on" if damage.size else "empty"
+    assert str(damage).endswith(f"it is {state}; what was in it is lost")
 
 
 def test_records_that_no_file_has_are_told_as_missing() -> None:
