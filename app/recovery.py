@@ -283,13 +283,20 @@ def _passed_over(usable: Sequence[State], store: Store, reader: Records) -> list
     When a file was written is all that is left of it; a copy of it may only seem newer.
     """
     warnings: list[str] = []
-    since = datetime.fromisoformat(reader.fresh_since).timestamp() if reader.fresh_since else 0.0
-    known = max([since, *(store.changed(state.path) for state in usable)])
+    known = max([_seconds(reader.fresh_since), *(store.changed(state.path) for state in usable)])
     for error in store.unreadable():
         if store.changed(error.path) >= known:
             raise _refusal(error.path, store, error)
         warnings.append(f"{error}; there is a newer state than this one")
     return warnings
+
+
+def _seconds(time: str) -> float:
+    """Since 1970; 0 for no time, and for one that is damaged: nothing else in a head tells of that."""
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _refusal(path: Path, store: Store, cause: PerdureError) -> StateError:

@@ -7,6 +7,8 @@ from pathlib import Path
 import attrs
 import pytest
 
+from perdure.app.application import Application
+from perdure.app.keeper import Keeper
 from perdure.app.recovery import FreshError, StateError
 from perdure.persist import snapshot
 from perdure.persist.formats import table
@@ -22,6 +24,10 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+async def visit_once(application: Application, _: Keeper) -> None:
+    await visit(application)
 
 
 def last_record(path: Path) -> int:
@@ -212,6 +218,14 @@ def test_fresh_also_forgets_what_cannot_be_read(house: House) -> None:
     (house.folder / "web-shutdown.snap").write_bytes(b"nonsense")
     os.utime(house.folder / "web-shutdown.snap", ns=(0, 0))
     house.run(lambda application, keeper: visit(application), fresh=True)
+    assert house.found() == 1
+
+
+def test_a_damaged_time_in_a_head_stops_no_start(house: House) -> None:
+    house.visits(2, stop=True)
+    house.run(visit_once, fresh=True, built=house.blueprint(house.signer))
+    segment = house.segments[-1]
+    segment.write_bytes(segment.read_bytes().replace(b'"written": "2', b'"written": "x', 1))
     assert house.found() == 1
 
 
