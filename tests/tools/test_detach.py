@@ -1,11 +1,15 @@
 """The parent of a daemon hears one line, and waits for nothing else."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
+from .conftest import Workshop
 
 
 def detached(program: str) -> "subprocess.CompletedProcess[str]":
@@ -72,6 +76,17 @@ def test_what_the_caller_has_closed_is_the_null_device(closed: str, tmp_path: Pa
     )
     assert done.returncode == 0
     assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_a_name_that_the_terminal_cannot_show_does_not_make_a_good_start_a_failure(
+    workshop: Workshop, site: Path
+) -> None:
+    workshop.environment["PYTHONIOENCODING"] = "latin-1"
+    workshop.mkapp("web", "--path", site, "--port", "0", "--output", "☃.snap")
+    done = workshop.run("rundaemon", "-f", "☃.snap")
+    os.kill(int((workshop.folder / "☃.pid").read_text()), signal.SIGTERM)
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith("rundaemon: \\u2603 runs as process ")
 
 
 @pytest.mark.parametrize("said", ["", "[0, "])
