@@ -11,6 +11,8 @@ from errno import EINVAL, EISDIR
 from pathlib import Path
 from typing import Final
 
+_ZEROS: Final = bytes(1 << 18)
+
 
 class Disk:
     """The file systems of this machine. It holds nothing: one serves all threads.
@@ -33,8 +35,15 @@ class Disk:
             rest, offset = rest[written:], offset + written
 
     def allocate(self, handle: int, offset: int, length: int) -> None:
-        """Make room for bytes to be written; those beyond the end of the file read as zeros."""
+        """Make room for bytes to be written, where nothing was so far; they read as zeros.
+
+        What is written there later can be put on the device without regard to the file system: a
+        sync is then short, and does not wait for what others have done to other files.
+        """
         os.posix_fallocate(handle, offset, length)
+        # Of blocks that were never written to, the file system would have to note it when they are.
+        for start in range(0, length, len(_ZEROS)):
+            self.write(handle, _ZEROS[: length - start], offset + start)
 
     def truncate(self, handle: int, length: int) -> None:
         """Cut the file to `length`, or fill it up to there with zeros."""

@@ -30,7 +30,8 @@ NAME: Final = "{:020d}.log"
 DAMAGED: Final = "damaged"
 _DRAFT: Final = "begin.tmp"
 _WRITER: Final = f"perdure {version('perdure')}"
-_STEP: Final = 1 << 22
+# Less would cost rate, and more would make those wait longer who come when it is flushed.
+_STEP: Final = 1 << 20
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What is framed together: enough to make the overhead small, and little to lose to one bad sector.
 _FRAME_BYTES: Final = 1 << 16
