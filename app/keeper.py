@@ -249,7 +249,8 @@ class Keeper:
         try:
             return str(self.keeping.draft(sequence, recorded=self._journal is not None)).encode()
         except LeftOutError as error:
-            return f"{error.path}\n{error}".encode()
+            parts = "; ".join(map(str, error.parts))
+            return f"{error.path}\nthe checkpoint has not the present form of {parts}".encode()
 
     async def _drafted(self, child: Child | bytes) -> Path:
         if isinstance(child, Child):
