@@ -283,7 +283,9 @@ class Keeper:
         while not self._is_due() if retry is None else time.monotonic() < retry:
             pause = _LOOK if retry is None else min(_LOOK, retry - time.monotonic())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), pause)
+                # `wait_for` of Python 3.11 forgets a cancellation that comes with the event.
+                async with asyncio.timeout(pause):
+                    await self._wanted.wait()
                 return
             ledger = self.keeping.beginning.application.ledger
             if ledger is not None:

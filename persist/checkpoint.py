@@ -198,7 +198,9 @@ async def _end_of(child: int, process: int, patience: float) -> int:
             # How long it takes depends on how much there is; a limit of hours would leave one that
             # hangs alone for hours.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), patience)
+                # `wait_for` of Python 3.11 forgets a cancellation that comes with the event.
+                async with asyncio.timeout(patience):
+                    await ended.wait()
                 break
             used, before = _processor_time(child), used
             if used == before:

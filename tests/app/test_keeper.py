@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import pytest
@@ -464,3 +464,32 @@ def test_without_a_journal_checkpoints_hold_what_can_be_saved(house: House, log:
 def test_with_nothing_to_be_kept_nothing_is_written(house: House) -> None:
     house.run(lambda application, _: visit(application), durability=None)
     assert not list(house.folder.iterdir())
+
+
+class Watched(asyncio.Event):
+    """Tells when somebody begins to wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awaited = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        self.awaited.set()
+        return await super().wait()
+
+
+@pytest.mark.parametrize("rounds", range(5))
+def test_the_end_waits_for_no_checkpoint_that_was_just_asked_for(
+    house: House, rounds: int, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(_: Application, keeper: Keeper) -> None:
+        watched = Watched()
+        monkeypatch.setattr(keeper, "_wanted", watched)
+        await watched.awaited.wait()
+        keeper.want_checkpoint()
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await keeper.quiesce()
+
+    house.run(work)
