@@ -1,6 +1,7 @@
 """Keeping the state of a run: a journal while it goes on, checkpoints now and then, a save at its end."""
 
 import asyncio
+import errno
 import logging
 import threading
 import time
@@ -66,6 +67,8 @@ class Keeper:
     _clock: AlarmClock | None = attrs.field(init=False, default=None)
     _ringing: asyncio.Task[None] | None = attrs.field(init=False, default=None)
     _checkpoints: asyncio.Task[None] | None = attrs.field(init=False, default=None)
+    # Whether files of the journal were found to be gone.
+    _is_robbed: bool = attrs.field(init=False, default=False)
     _settled_objects: Settled = attrs.field(init=False, factory=Settled)
     _busy: asyncio.Lock = attrs.field(init=False, factory=asyncio.Lock)
 
@@ -95,8 +98,8 @@ class Keeper:
             fresh=resumption.fresh,
             carried=resumption.carried,
             on_progress=lambda _: loop.call_soon_threadsafe(ledger.progressed),
-            on_failure=lambda error: loop.call_soon_threadsafe(ledger.failed, error),
-            on_recovery=lambda: loop.call_soon_threadsafe(ledger.recovered),
+            on_failure=lambda error: loop.call_soon_threadsafe(self._failed, ledger, error),
+            on_recovery=lambda: loop.call_soon_threadsafe(self._recovered, ledger),
         )
         ledger = application.ledger = Ledger(
             application, journal, beginning.policy, scriptmodule.script_folders
@@ -188,6 +191,17 @@ class Keeper:
                 self._journal.close()
         except (UnsafeError, WriteError) as error:
             _log.error("%s", error)
+
+    def _failed(self, ledger: Ledger, error: WriteError) -> None:
+        self._is_robbed = self._is_robbed or error.number == errno.ENOENT
+        ledger.failed(error)
+
+    def _recovered(self, ledger: Ledger) -> None:
+        ledger.recovered()
+        if self._is_robbed:
+            # Somebody has removed records. What they told is in memory, and soon in a checkpoint.
+            self._is_robbed = False
+            self.want_checkpoint()
 
     def _settled(self) -> tuple[int, int]:
         """The number of the last record, and the bytes so far, when records have all there is."""

@@ -7,7 +7,7 @@ operation, or one that knows what a loss of power would have left. Every failure
 import fcntl
 import os
 import stat
-from errno import EINVAL, EISDIR
+from errno import EINVAL, EISDIR, ENOENT
 from pathlib import Path
 from typing import Final
 
@@ -52,11 +52,13 @@ class Disk:
     def sync(self, handle: int) -> None:
         """Put the content on the device.
 
-        After an error it must not be asked again: the system may have forgotten what it failed to
-        write, and would then report success.
+        A file that was removed meanwhile is an error. After any it must not be asked again: the
+        system may have forgotten what it failed to write, and would then report success.
         """
         # Of what describes the file, this leaves out only the times.
         os.fdatasync(handle)
+        if not os.fstat(handle).st_nlink:
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
 
     def close(self, handle: int) -> None:
         """Give up `handle`; the content need not be on the device."""

@@ -1,10 +1,12 @@
 """Keeping the state of a run: checkpoints when they are due, which harm nothing if they fail."""
 
 import asyncio
+import contextlib
 import errno
 import gc
 import logging
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,7 +18,7 @@ import pytest
 
 from perdure.app import keeper as keepers
 from perdure.app.application import Application
-from perdure.app.keeper import Keeper, Pace
+from perdure.app.keeper import Durability, Keeper, Pace
 from perdure.app.mutations import mutation
 from perdure.app.state import LeftOutError
 from perdure.app.turns import UnsafeError
@@ -464,6 +466,23 @@ def test_without_a_journal_checkpoints_hold_what_can_be_saved(house: House, log:
 def test_with_nothing_to_be_kept_nothing_is_written(house: House) -> None:
     house.run(lambda application, _: visit(application), durability=None)
     assert not list(house.folder.iterdir())
+
+
+@pytest.mark.parametrize("level", ["durable", "relaxed"])
+def test_a_journal_that_somebody_removes_under_way_costs_nothing_acknowledged(
+    house: House, log: Log, impatient: None, level: Durability
+) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 3)
+        shutil.rmtree(house.folder / "web.journal")
+        with contextlib.suppress(UnsafeError):
+            await visit(application)
+        await log.heard("the state can be saved again")
+        await log.heard("checkpoint ")
+        await visit(application, 2)
+
+    house.run(work, durability=level)
+    assert house.found() in (5, 6)
 
 
 class Watched(asyncio.Event):
