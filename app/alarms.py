@@ -232,7 +232,9 @@ class AlarmClock:
                 self._changed.clear()
                 delay = self._let_go_off()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), delay)
+                    # `wait_for` of Python 3.11 forgets a cancellation that comes with the event.
+                    async with asyncio.timeout(delay):
+                        await self._changed.wait()
         finally:
             _clocks.remove(self)
 

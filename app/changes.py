@@ -32,13 +32,18 @@ Before = dict[str, Known | None]
 
 @attrs.define
 class Changes:
-    """What was found by a look: the `entries` of a record, what they replace, and whom it `saw`."""
+    """What was found by a look: the `entries` of a record, what they replace, and whom it `saw`.
+
+    `let_go` are the keys of what components referred to before, and do not now.
+    """
 
     entries: list[Entry] = attrs.field(factory=list[Entry])
     before: Before = attrs.field(factory=Before)
     saw: list[str] = attrs.field(factory=list[str])
+    let_go: set[str] = attrs.field(factory=set[str])
 
     def add(self, later: "Changes") -> None:
         """What was found by the next look."""
         self.entries += later.entries
+        self.let_go |= later.let_go
         self.before = {**later.before, **self.before}

@@ -1,6 +1,7 @@
 """Keeping the state of a run: a journal while it goes on, checkpoints now and then, a save at its end."""
 
 import asyncio
+import errno
 import logging
 import threading
 import time
@@ -27,7 +28,9 @@ Durability = Literal["durable", "relaxed", "checkpoint"]
 
 _log = logging.getLogger(__name__)
 
-_DEADLINE: Final = 3600.0
+_CHILD_PATIENCE: Final = 300.0
+"""Seconds without any work after which the child of a checkpoint is taken to hang."""
+
 _PATIENCE: Final = 1.0
 """Seconds that a checkpoint waits for turns that have to do with components saved by it alone."""
 
@@ -64,6 +67,8 @@ class Keeper:
     _clock: AlarmClock | None = attrs.field(init=False, default=None)
     _ringing: asyncio.Task[None] | None = attrs.field(init=False, default=None)
     _checkpoints: asyncio.Task[None] | None = attrs.field(init=False, default=None)
+    # Whether files of the journal were found to be gone.
+    _is_robbed: bool = attrs.field(init=False, default=False)
     _settled_objects: Settled = attrs.field(init=False, factory=Settled)
     _busy: asyncio.Lock = attrs.field(init=False, factory=asyncio.Lock)
 
@@ -82,7 +87,7 @@ class Keeper:
         if resumption.fresh and (beginning.state is not None or self.durability == "checkpoint"):
             # The file that was named may be changed or removed: what follows stands on this copy.
             # And where no journal says that all before is to be forgotten, a state has to.
-            store.admit(self.keeping.draft(beginning.sequence, partial=False))
+            store.admit(self.keeping.draft_whole(beginning.sequence))
         if self.durability == "checkpoint":
             return
         loop = asyncio.get_running_loop()
@@ -93,8 +98,8 @@ class Keeper:
             fresh=resumption.fresh,
             carried=resumption.carried,
             on_progress=lambda _: loop.call_soon_threadsafe(ledger.progressed),
-            on_failure=lambda error: loop.call_soon_threadsafe(ledger.failed, error),
-            on_recovery=lambda: loop.call_soon_threadsafe(ledger.recovered),
+            on_failure=lambda error: loop.call_soon_threadsafe(self._failed, ledger, error),
+            on_recovery=lambda: loop.call_soon_threadsafe(self._recovered, ledger),
         )
         ledger = application.ledger = Ledger(
             application, journal, beginning.policy, scriptmodule.script_folders
@@ -171,7 +176,7 @@ class Keeper:
                 with suppress(UnsafeError):
                     ledger.settle()
             self._sequence = self._journal.appended
-        return self.keeping.save(self._sequence)
+        return self.keeping.save(self._sequence, recorded=self._journal is not None)
 
     async def close(self) -> None:
         """End: no more checkpoints, and what the journal has is on disk."""
@@ -186,6 +191,17 @@ class Keeper:
                 self._journal.close()
         except (UnsafeError, WriteError) as error:
             _log.error("%s", error)
+
+    def _failed(self, ledger: Ledger, error: WriteError) -> None:
+        self._is_robbed = self._is_robbed or error.number == errno.ENOENT
+        ledger.failed(error)
+
+    def _recovered(self, ledger: Ledger) -> None:
+        ledger.recovered()
+        if self._is_robbed:
+            # Somebody has removed records. What they told is in memory, and soon in a checkpoint.
+            self._is_robbed = False
+            self.want_checkpoint()
 
     def _settled(self) -> tuple[int, int]:
         """The number of the last record, and the bytes so far, when records have all there is."""
@@ -245,13 +261,14 @@ class Keeper:
     def _write(self, sequence: int) -> bytes:
         """The draft's path, and in further lines what an operator must know."""
         try:
-            return str(self.keeping.draft(sequence, partial=self._journal is None)).encode()
+            return str(self.keeping.draft(sequence, recorded=self._journal is not None)).encode()
         except LeftOutError as error:
-            return f"{error.path}\n{error}".encode()
+            parts = "; ".join(map(str, error.parts))
+            return f"{error.path}\nthe checkpoint has not the present form of {parts}".encode()
 
     async def _drafted(self, child: Child | bytes) -> Path:
         if isinstance(child, Child):
-            child = (await child.ended(deadline=_DEADLINE)).result
+            child = (await child.ended(patience=_CHILD_PATIENCE)).result
         path, _, warning = child.decode().partition("\n")
         if warning:
             _log.error("%s", warning)
@@ -280,7 +297,9 @@ class Keeper:
         while not self._is_due() if retry is None else time.monotonic() < retry:
             pause = _LOOK if retry is None else min(_LOOK, retry - time.monotonic())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), pause)
+                # `wait_for` of Python 3.11 forgets a cancellation that comes with the event.
+                async with asyncio.timeout(pause):
+                    await self._wanted.wait()
                 return
             ledger = self.keeping.beginning.application.ledger
             if ledger is not None:

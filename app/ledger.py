@@ -97,7 +97,7 @@ class Ledger:
         turns.opened(self)
 
     def close(self) -> None:
-        """Write what there still is, and write no more. Raises `UnsafeError`."""
+        """Write what there still is, and no more. Raises `UnsafeError`."""
         turns.closed(self)
         self._commit(())
 
@@ -162,21 +162,19 @@ class Ledger:
         if not gatherers:
             return
         failure: UnsafeError | None = None
-        sequence = 0
         try:
-            sequence = self._commit(gathered)
+            if not self.has_reached(sequence := self._commit(gathered)):
+                self._waiters.add(sequence, gatherers)
+                return
         except UnsafeError as error:
             failure = error
-        if failure is None and not self.has_reached(sequence):
-            self._waiters.add(sequence, gatherers)
-            return
         for tell in gatherers:
             tell(failure)
 
     def _commit(self, keys: Iterable[str], spoiled: bool = False) -> int:
         if self._gatherers:
             self._commit_gathered()
-        changes = self._watch.changes(keys)
+        changes = self._changes(keys)
         uncommitted = self._uncommitted
         if uncommitted.entries:
             self._uncommitted = Changes()
@@ -189,7 +187,9 @@ class Ledger:
             return self._write(changes, is_firm=False)
         if self._failure is None:
             return self._last
-        if self._pending and not self._doubtful().isdisjoint(changes.saw):
+        # What pending records have changed, and what may refer to that unknown to us.
+        doubtful = self._watch.commanded().union(*(pending.before for pending in self._pending))
+        if self._pending and not doubtful.isdisjoint(changes.saw):
             raise UnsafeError(str(self._failure))
         return 0
 
@@ -209,7 +209,7 @@ class Ledger:
         if self._gatherers:
             self._commit_gathered()
         # What the call may look at comes before it, also when it is called again.
-        self._uncommitted.add(self._watch.changes((*touched, key)))
+        self._uncommitted.add(self._changes((*touched, key)))
         try:
             stream = self._watch.stream((described.arguments, described.keywords))
         except TooLargeError as error:
@@ -226,7 +226,7 @@ class Ledger:
             self._uncommitted.entries.append((key, "command", content))
             if used:
                 # What it has put into the registry may be removed before the turn ends.
-                self._uncommitted.add(self._watch.changes(used))
+                self._uncommitted.add(self._changes(used))
 
     def is_settled(self) -> bool:
         """Whether nothing that was changed in any turn could still be lost, or be undone."""
@@ -351,6 +351,13 @@ class Ledger:
             self._write(strayed, is_firm=False)
         return is_over
 
+    def _changes(self, keys: Iterable[str]) -> Changes:
+        """What has become of components. What these let go of, turns that go on may hold still."""
+        changes = self._watch.changes(keys)
+        for turn in self._turns:
+            turn.touched.update(dict.fromkeys(changes.let_go))
+        return changes
+
     def _write(self, changes: Changes, *, is_firm: bool) -> int:
         if self._failure is not None and not is_firm:
             self._watch.undo(changes.before)
@@ -389,7 +396,3 @@ class Ledger:
         while self._pending and self._pending[0].sequence <= secured:
             self._pending.popleft()
         self._waiters.advance(secured)
-
-    def _doubtful(self) -> set[str]:
-        """The keys of what pending records have changed, and of what may refer to that unknown to us."""
-        return self._watch.commanded().union(*(pending.before for pending in self._pending))

@@ -135,13 +135,15 @@ def mutation(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, 
 
         turn = current.get()
         if turn is not None and turn.ledger is not None:
+            turn.touch_held(self)
             return turn.ledger.command(turn.touched, self, call, command)
         for ledger in open_ledgers():
             if id(self) in ledger.keys:
                 turn = Turn(ledger)
                 try:
                     with taking(turn):
-                        return ledger.command((), self, call, command)
+                        turn.touch_held(self)
+                        return ledger.command(turn.touched, self, call, command)
                 finally:
                     turn.end()
         return call()

@@ -147,10 +147,12 @@ def begin(
     return attrs.evolve(made, blueprint=None if built is None else built.digest.hex())
 
 
-def last_kept(beginning: Beginning, store: Store, loader: Loader) -> Application:
+def last_kept(
+    beginning: Beginning, store: Store, loader: Loader, *, until: int | None = None
+) -> Application:
     """What the run that began with `beginning` would have if it ended now. Raises as `begin`.
 
-    Only its components are of use.
+    With `until`, as it was after the record with this number. Only its components are of use.
     """
     application = Application(beginning.application.name)
     if beginning.services is not None:
@@ -160,7 +162,15 @@ def last_kept(beginning: Beginning, store: Store, loader: Loader) -> Application
         )
     key = beginning.resumption.key
     reader = store.records(key)
-    return _recovered(application, beginning.own, store, reader, key, loader).application
+    return _recovered(application, beginning.own, store, reader, key, loader, until).application
+
+
+def is_kept(beginning: Beginning, store: Store, until: int) -> bool:
+    """Whether the files have all up to the record with this number by now. Raises as `begin`."""
+    reader = store.records(beginning.resumption.key)
+    for _ in reader.records(until - 1):
+        pass
+    return max([reader.last, *(state.passport.sequence for state in store.states())]) >= until
 
 
 @attrs.frozen
@@ -214,6 +224,7 @@ def _recovered(
     reader: Records,
     key: bytes,
     loader: Loader,
+    until: int | None = None,
 ) -> Beginning:
     store.check_newest()
     oldest = (reader.fresh_from or 1) - 1
@@ -229,7 +240,10 @@ def _recovered(
             application.paths = modules.merged(application.paths, state.application.paths)
         after = oldest if state is None else state.passport.sequence
         policy = _policy(own and (state is None or state.own), loader)
-        replayed = replay(application, reader.records(after), policy, reasons)
+        records = reader.records(after)
+        if until is not None:
+            records = (record for record in records if record[0] <= until)
+        replayed = replay(application, records, policy, reasons)
         if not replayed.failing:
             break
         reasons |= replayed.failing
@@ -237,9 +251,14 @@ def _recovered(
         reader = store.records(key)
     if state is not None:
         own = own and state.own
+        # Of what cannot be read it is said that it cannot be read.
+        broken = {error.path for error in store.unreadable()}
+        if damage is not None:
+            broken.add(damage.path)
         warnings += [
             f"{path} has another state, which is not taken; to run it: -f {path}"
             for path in store.passed_over(state.path)
+            if path not in broken
         ]
     count = replayed.records
     report = reader.report
@@ -283,13 +302,20 @@ def _passed_over(usable: Sequence[State], store: Store, reader: Records) -> list
     When a file was written is all that is left of it; a copy of it may only seem newer.
     """
     warnings: list[str] = []
-    since = datetime.fromisoformat(reader.fresh_since).timestamp() if reader.fresh_since else 0.0
-    known = max([since, *(store.changed(state.path) for state in usable)])
+    known = max([_seconds(reader.fresh_since), *(store.changed(state.path) for state in usable)])
     for error in store.unreadable():
-        if store.changed(error.path) > known:
+        if store.changed(error.path) >= known:
             raise _refusal(error.path, store, error)
         warnings.append(f"{error}; there is a newer state than this one")
     return warnings
+
+
+def _seconds(time: str) -> float:
+    """Since 1970; 0 for no time, and for one that is damaged: nothing else in a head tells of that."""
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _refusal(path: Path, store: Store, cause: PerdureError) -> StateError:

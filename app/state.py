@@ -1,10 +1,11 @@
 """An application's state, saved: one component that cannot be saved never costs the others."""
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar, Final, cast
 
 import attrs
 
@@ -20,7 +21,7 @@ from ..persist.trust import Policy
 from .application import Application
 from .collection import ServiceCollection
 from .loader import Loader
-from .recovery import Beginning, last_kept
+from .recovery import Beginning, is_kept, last_kept
 from .registry import Registry
 from .web import scriptmodule
 
@@ -52,7 +53,20 @@ class SyntaxKeptError(PerdureError):
         return f"{self.path}: saved, but in binary and not as {self.wanted}: {cause}"
 
 
+@attrs.define
+class UnwrittenError(PerdureError):
+    """The record with the number `sequence` is not on the disk, though it should be."""
+
+    exit_status: ClassVar[int] = os.EX_IOERR
+    sequence: int
+
+    def __str__(self) -> str:
+        return f"record {self.sequence} has not been written within {_PATIENCE:g} s"
+
+
 Write = Callable[[Application], Path]
+_PATIENCE: Final = 10.0
+_PAUSE: Final = 0.02
 
 
 @attrs.frozen
@@ -63,34 +77,54 @@ class Keeping:
     store: Store
     loader: Loader
 
-    def save(self, sequence: int) -> Path:
+    def save(self, sequence: int, *, recorded: bool) -> Path:
         """Save the running application as the newest state; returns the file.
 
-        It holds the effect of all records up to `sequence`. A state that cannot be written in the
-        store's syntax is saved in binary; then SyntaxKeptError is raised.
+        It holds the effect of all records up to `sequence`, if what changes is `recorded`. A state
+        that cannot be written in the store's syntax is saved in binary; then SyntaxKeptError is
+        raised.
 
         A component that cannot be saved is written in the form that was kept last, or left out
         when there was none; then, after the rest is safe, LeftOutError is raised. Raises WriteError
         when nothing could be written.
         """
         store = self.store
+
+        def earlier() -> dict[str, object]:
+            with suppress(PerdureError):
+                if recorded:
+                    self._wait_for(sequence)
+                return self._kept()
+            return {}
+
         try:
-            return self._write(lambda root: self._save(root, sequence))
+            return self._write(lambda root: self._save(root, sequence), earlier)
         except (FormatError, VerificationError, MemoryError) as error:
             if store.syntax == "pickle":
                 raise
             wanted, store.syntax = store.syntax, "pickle"
-            path = self._write(lambda root: self._save(root, sequence))
+            path = self._write(lambda root: self._save(root, sequence), earlier)
             raise SyntaxKeptError(path, wanted, error) from error
 
-    def draft(self, sequence: int, *, partial: bool) -> Path:
+    def draft(self, sequence: int, *, recorded: bool) -> Path:
         """Write the draft of a checkpoint of the running application; returns the file.
 
-        It may be `partial` where there is no journal, which has what was left out: then LeftOutError
-        is raised for a component that cannot be saved, as `save` does, and otherwise CaptureError.
+        It holds the effect of all records up to `sequence`, if what changes is `recorded`: a
+        component that cannot be saved is then as these records have it. Raises LeftOutError as
+        `save` does, and whatever keeps the records from being read.
         """
-        if partial:
-            return self._write(lambda root: self._draft(root, sequence))
+
+        def earlier() -> dict[str, object]:
+            # Those who rely on this draft will not look at older files: it must be right.
+            if not recorded:
+                return self._kept()
+            self._wait_for(sequence)
+            return self._kept(until=sequence)
+
+        return self._write(lambda root: self._draft(root, sequence), earlier)
+
+    def draft_whole(self, sequence: int) -> Path:
+        """As `draft`, of an application that can be saved as it is. Raises CaptureError otherwise."""
         application = self.beginning.application
         application.paths = modules.merged(application.paths, scriptmodule.script_folders())
         return self._draft(application, sequence)
@@ -115,14 +149,14 @@ class Keeping:
             signer=self.loader.signer if self.beginning.own else None,
         )
 
-    def _write(self, write: Write) -> Path:
+    def _write(self, write: Write, earlier: Callable[[], dict[str, object]]) -> Path:
         application = self.beginning.application
         application.paths = modules.merged(application.paths, scriptmodule.script_folders())
         causes: tuple[CaptureError, ...] = ()
         try:
             path = write(application)
         except CaptureError:
-            partial, causes = _savable(self.beginning, self.store, self.loader)
+            partial, causes = _savable(self.beginning, earlier)
             if not causes:
                 # Every part can be saved alone, so the fault lies in how they hang together.
                 raise
@@ -131,24 +165,37 @@ class Keeping:
             raise LeftOutError(path, causes)
         return path
 
+    def _kept(self, until: int | None = None) -> dict[str, object]:
+        """The components as the files have them."""
+        kept = last_kept(self.beginning, self.store, self.loader, until=until)
+        return dict(kept.registry.items())
+
+    def _wait_for(self, sequence: int) -> None:
+        """Return when the files have this record, which may be on its way; or after a while."""
+        end = time.monotonic() + _PATIENCE
+        while not is_kept(self.beginning, self.store, sequence):
+            if time.monotonic() > end:
+                raise UnwrittenError(sequence)
+            time.sleep(_PAUSE)
+
 
 def _savable(
-    beginning: Beginning, store: Store, loader: Loader
+    beginning: Beginning, earlier: Callable[[], dict[str, object]]
 ) -> tuple[Application, tuple[CaptureError, ...]]:
     """As much of the application as can be saved, and what stood in the way of the rest."""
     application = beginning.application
     causes: list[CaptureError] = []
     registry = Registry()
     registry.adopt(application.registry)
-    earlier: dict[str, object] | None = None
+    former: dict[str, object] | None = None
     for key, component in application.registry.items():
         try:
             capture(component, name=f"application.registry[{key}]")
         except CaptureError as error:
             causes.append(error)
-            if earlier is None:
-                earlier = _kept(beginning, store, loader)
-            registry.replace(key, earlier.get(key))
+            if former is None:
+                former = earlier()
+            registry.replace(key, former.get(key))
     services = application.services
     try:
         capture(services, name="application.services")
@@ -159,10 +206,3 @@ def _savable(
             # Captured by this very process: there is nobody to distrust.
             services = cast(ServiceCollection, restore(beginning.services, Policy.everything()))
     return attrs.evolve(application, registry=registry, services=services), tuple(causes)
-
-
-def _kept(beginning: Beginning, store: Store, loader: Loader) -> dict[str, object]:
-    """The components as the files have them."""
-    with suppress(PerdureError):
-        return dict(last_kept(beginning, store, loader).registry.items())
-    return {}

@@ -114,20 +114,27 @@ class Watch:
             else:
                 continue
             if record is not None:
-                if record.met:
+                is_same = was == record
+                met = record.met
+                if was is not None and not is_same:
+                    # What it has let go of may have been changed before that.
+                    found.let_go.update(was.met)
+                    met = tuple(dict.fromkeys((*met, *was.met)))
+                if met:
                     seen = seen or set(saw)
-                    new = [each for each in record.met if each in present and each not in seen]
+                    new = [each for each in met if each in present and each not in seen]
                     saw += new
                     seen.update(new)
-                if was == record and not (renewed and renewed.intersection(record.met)):
+                if is_same and not (renewed and renewed.intersection(record.met)):
                     continue
                 if was is None and known is not None:
                     # It could not be saved before: records that refer to it lead to nothing.
                     renewed.add(key)
                     saw += self._holders.get(key, ())
                 found.entries.append((key, "state", (record.made, record.state)))
-                # What was reached only, and is not known, is not new; what it was cannot be said.
-                is_new = number < asked
+                # What was reached only, and is not known, is not new, but for what is in no record
+                # yet; what it was cannot be said.
+                is_new = number < asked or references.expects(key)
                 before = known or (None if is_new else Known(component, None))
                 found.before.setdefault(key, before)
             self._know(key, now if now.looked_at else Known(component, None, False))

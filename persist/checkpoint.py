@@ -85,31 +85,31 @@ class Child:
     _begun: float
     _pause: float
 
-    async def ended(self, *, deadline: float) -> Done:
-        """What the child returned; after `deadline` seconds it is killed.
+    async def ended(self, *, patience: float) -> Done:
+        """What the child returned; when it has done nothing for `patience` seconds it is killed.
 
         Raises `ChildError`; also if the caller is cancelled, the child is killed.
         """
         try:
-            status = await _end_of(self._pid, self._process, deadline)
+            status = await _end_of(self._pid, self._process, patience)
             result = _read(self._reading)
         finally:
             os.close(self._reading)
         if status != 0 or not result:
-            raise ChildError(_failure(status, result, deadline))
+            raise ChildError(_failure(status, result, patience))
         return Done(result[1:], self._pause, time.monotonic() - self._begun)
 
 
-async def in_child(work: Callable[[], bytes], *, deadline: float) -> Done:
+async def in_child(work: Callable[[], bytes], *, patience: float) -> Done:
     """What `work` returns, done in a forked child. See `fork` and `Child.ended`."""
-    return await fork(work).ended(deadline=deadline)
+    return await fork(work).ended(patience=patience)
 
 
 def fork(work: Callable[[], bytes]) -> Child:
     """Have `work` done in a forked child, which returns at most 32 KB.
 
     Call it where the objects that `work` reads are whole: between two turns. A lock that another
-    thread holds at the instant of the fork stays locked in the child for ever: hence the deadline.
+    thread holds at the instant of the fork stays locked in the child for ever: hence the patience.
     `work` may use only files that it opens itself, and threads not at all. Raises `ForkError`.
     """
     libc = ctypes.CDLL(None, use_errno=True)
@@ -121,7 +121,7 @@ def fork(work: Callable[[], bytes]) -> Child:
     begun = time.monotonic()
     # A collection in the child would touch, and so copy, every page.
     with warnings.catch_warnings():
-        # From Python 3.12 on: threads may hold locks. The deadline is the answer to that.
+        # From Python 3.12 on: threads may hold locks. The patience that ends is the answer to that.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             child = os.fork()
@@ -187,24 +187,39 @@ def _close_all_but(kept: int) -> None:
     os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
 
 
-async def _end_of(child: int, process: int, deadline: float) -> int:
-    """The exit status of `child`, which is killed at the deadline. Never blocks the loop."""
+async def _end_of(child: int, process: int, patience: float) -> int:
+    """The exit status of `child`, which is killed when it stands still. Never blocks the loop."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(process, ended.set)
+    used = 0.0
     try:
-        await asyncio.wait_for(ended.wait(), deadline)
-    except BaseException as error:
+        while True:
+            # How long it takes depends on how much there is; a limit of hours would leave one that
+            # hangs alone for hours.
+            with contextlib.suppress(TimeoutError):
+                # `wait_for` of Python 3.11 forgets a cancellation that comes with the event.
+                async with asyncio.timeout(patience):
+                    await ended.wait()
+                break
+            used, before = _processor_time(child), used
+            if used == before:
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                break
+    except BaseException:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process, signal.SIGKILL)
         os.waitpid(child, 0)  # noqa: ASYNC222 - it was killed
-        if isinstance(error, TimeoutError):
-            return -signal.SIGKILL
         raise
     finally:
         loop.remove_reader(process)
         os.close(process)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])  # noqa: ASYNC222 - it has ended
+
+
+def _processor_time(process: int) -> float:
+    """The seconds that a process has worked. Its clock's number: see clock_getcpuclockid(3)."""
+    return time.clock_gettime((~process << 3) | 2)
 
 
 def _read(reading: int) -> bytes:
@@ -214,9 +229,9 @@ def _read(reading: int) -> bytes:
         return b""
 
 
-def _failure(status: int, result: bytes, deadline: float) -> str:
+def _failure(status: int, result: bytes, patience: float) -> str:
     if result:
         return result[1:].decode("utf-8", "replace")
     if status == -signal.SIGKILL:
-        return f"its child did not end within {deadline:g} s, or was killed"
+        return f"its child did nothing for {patience:g} s, or was killed"
     return f"its child ended with status {status} and said nothing"

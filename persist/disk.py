@@ -7,9 +7,11 @@ operation, or one that knows what a loss of power would have left. Every failure
 import fcntl
 import os
 import stat
-from errno import EINVAL, EISDIR
+from errno import EINVAL, EISDIR, ENOENT
 from pathlib import Path
 from typing import Final
+
+_ZEROS: Final = bytes(1 << 18)
 
 
 class Disk:
@@ -33,8 +35,15 @@ class Disk:
             rest, offset = rest[written:], offset + written
 
     def allocate(self, handle: int, offset: int, length: int) -> None:
-        """Make room for bytes to be written; those beyond the end of the file read as zeros."""
+        """Make room for bytes to be written, where nothing was so far; they read as zeros.
+
+        What is written there later can be put on the device without regard to the file system: a
+        sync is then short, and does not wait for what others have done to other files.
+        """
         os.posix_fallocate(handle, offset, length)
+        # Of blocks that were never written to, the file system would have to note it when they are.
+        for start in range(0, length, len(_ZEROS)):
+            self.write(handle, _ZEROS[: length - start], offset + start)
 
     def truncate(self, handle: int, length: int) -> None:
         """Cut the file to `length`, or fill it up to there with zeros."""
@@ -43,11 +52,13 @@ class Disk:
     def sync(self, handle: int) -> None:
         """Put the content on the device.
 
-        After an error it must not be asked again: the system may have forgotten what it failed to
-        write, and would then report success.
+        A file that was removed meanwhile is an error. After any it must not be asked again: the
+        system may have forgotten what it failed to write, and would then report success.
         """
         # Of what describes the file, this leaves out only the times.
         os.fdatasync(handle)
+        if not os.fstat(handle).st_nlink:
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
 
     def close(self, handle: int) -> None:
         """Give up `handle`; the content need not be on the device."""

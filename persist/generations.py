@@ -7,6 +7,7 @@
 
 import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ import attrs
 from . import files
 from .disk import Disk
 from .formats.table import SUFFIXES
+from .storage import State
 
 _GENERATION: Final = "{:06d}.snap{}"
 _NUMBERED: Final = re.compile(
@@ -30,8 +32,9 @@ class Generations:
     disk: Disk = attrs.field(repr=False)
 
     def paths(self) -> list[Path]:
-        """All of them, the greatest number first."""
-        return [path for _, path in sorted(self._numbered(), reverse=True)]
+        """All of them, the greatest number first; of one number the binary one before its exports."""
+        found = sorted(self._numbered(), key=lambda each: (-each[0], each[1].name))
+        return [path for _, path in found]
 
     def draft(self) -> Path:
         """A name for a draft. Raises `WriteError` if there cannot be a folder for it."""
@@ -76,3 +79,19 @@ class Generations:
                 if match := _NUMBERED.fullmatch(name):
                     found.append((int(match[1]), self.folder / name))
         return found
+
+
+def divided(states: Sequence[State], count: int) -> tuple[list[State], list[State]]:
+    """The first `count` of `states`, and the others.
+
+    An export that lies beside its generation goes with that, and takes no other's place.
+    """
+
+    def original(state: State) -> Path:
+        return state.path.with_name(state.path.name.partition(".")[0])
+
+    first = [*dict.fromkeys(map(original, states))][:count]
+    return (
+        [state for state in states if original(state) in first],
+        [state for state in states if original(state) not in first],
+    )

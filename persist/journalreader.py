@@ -59,21 +59,33 @@ class Damage:
     """Something that was once safe on the disk and cannot be read.
 
     It is `size` bytes at `offset` of the `segment`; `missing` are the numbers of the records that
-    were there, and the range is empty if the damage hit none.
+    were there, and the range is empty if the damage hit none. Without bytes, the records are not in
+    any file. `is_headless` is a segment of which nothing can be read: nobody knows what was in it.
     """
 
     segment: Path
     offset: int
     size: int
     missing: range
+    is_headless: bool = False
 
     def __str__(self) -> str:
-        what = "no record is lost by it"
-        if self.missing:
-            what = f"the records {self.missing[0]} to {self.missing[-1]} are lost"
-            if len(self.missing) == 1:
-                what = f"the record {self.missing[0]} is lost"
-        return f"{self.segment}: {self.size} bytes at {self.offset} are damaged; {what}"
+        what, verb = "no record", "is"
+        if len(self.missing) == 1:
+            what = f"the record {self.missing[0]}"
+        elif self.missing:
+            what, verb = f"the records {self.missing[0]} to {self.missing[-1]}", "are"
+        if self.is_headless:
+            state = "damaged from its first byte on" if self.size else "empty"
+            return f"{self.segment}: it is {state}; what was in it is lost"
+        if not self.size:
+            place = f"behind byte {self.offset}" if self.offset else "before it"
+            return f"{self.segment}: {what} {place} {verb} missing"
+        by_it = "" if self.missing else " by it"
+        return (
+            f"{self.segment}: {self.size} bytes at {self.offset} are damaged;"
+            f" {what} {verb} lost{by_it}"
+        )
 
 
 @attrs.frozen
@@ -243,9 +255,14 @@ class JournalReader:
                 " wrote it, or move it away and do without its records",
             ) from error
         end = len(data.rstrip(b"\0"))
+        rest: list[Frame] = []
         if offset < end or expected < following <= GREATEST_NUMBER:
             rest = find_frames(data, offset, tags)
             yield from self._go_on(path, first, rest, following, expected, offset, end)
+        if not offset and following > GREATEST_NUMBER and not rest:
+            # It got its name when its head was on the device.
+            self._cut = 0
+            self._damage.append(Damage(path, 0, end, _NO_NUMBERS, is_headless=True))
 
     def _content(self, path: Path) -> bytes:
         try:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import attrs
 
-from .files import WriteError
+from .files import WriteError, make_folder
 from .frames import Frame
 from .segment import Place, Segment
 
@@ -125,6 +125,7 @@ class JournalWriter:
         """
         self.broken = True
         self._segment.abandon(self._secured_size)
+        make_folder(self._place.folder, self._place.disk)  # Somebody may have removed it.
         self._begin(given_up)
 
     def finish(self) -> None:

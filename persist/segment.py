@@ -31,7 +31,8 @@ NAME: Final = "{:020d}.log"
 DAMAGED: Final = "damaged"
 _DRAFT: Final = "begin.tmp"
 _WRITER: Final = f"perdure {version('perdure')}"
-_STEP: Final = 1 << 22
+# Less would cost rate, and more would make those wait longer who come when it is flushed.
+_STEP: Final = 1 << 20
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What is framed together: enough to make the overhead small, and little to lose to one bad sector.
 _FRAME_BYTES: Final = 1 << 16
@@ -174,7 +175,7 @@ class Segment:
         retained: Sequence[Sequence[bytes]],
         given_up: int,
     ) -> None:
-        with _failing_as(self.path, "allocation"):
+        with _failing_as(self.path, f"allocation of {_STEP >> 20} MB"):
             self._allocate(_STEP)
         self._put([header.to_bytes()])
         if header.fresh:

@@ -3,12 +3,13 @@
 What the files look like is said in `formats`: `pickled`, `xmltree` and `source`.
 """
 
+import contextlib
 import errno
 import io
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar, Final, Self
@@ -107,22 +108,24 @@ def write(
     sequence: int = 0,
     blueprint: str | None = None,
     seal: Seal | None = None,
+    after: str = "",
     retire: Callable[[], object] | None = None,
     disk: Disk = DISK,
 ) -> Passport:
     """Capture `root` and write it to `path`, mode 0600, whole and durable or not at all.
 
     Without a `signer` the file is unsigned: to everybody, its writer too, it is a stranger's. With a
-    `seal` it is sealed: nothing of the content is ever on the disk in the clear.
-    `retire` is for `files.replace`. Raises `CaptureError`, `FormatError`, `VerificationError` or
-    `WriteError`; the file that was at `path` is then still there.
+    `seal` it is sealed: nothing of the content is ever on the disk in the clear. It will say that it
+    was written later than `after`. `retire` is for `files.replace`. Raises `CaptureError`,
+    `FormatError`, `VerificationError` or `WriteError`; the file that was at `path` is then still
+    there.
     """
     captured = capture(root)
     passport = Passport(
         format=FORMAT,
         application=application,
         holds=holds,
-        written=now(),
+        written=max(now(), _following(after)),
         writer=_WRITER,
         python=platform.python_version(),
         names=captured.names,
@@ -245,7 +248,18 @@ def _difference(content: Content, found: Content) -> str | None:
 
 def now() -> str:
     """This second, as passports have it. Such texts are ordered as the times are."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return _text(datetime.now(UTC))
+
+
+def _following(time: str) -> str:
+    """The second after `time`; nothing for what is no time, as an edited passport may have."""
+    with contextlib.suppress(ValueError, OverflowError):
+        return _text(datetime.fromisoformat(time).astimezone(UTC) + timedelta(seconds=1))
+    return ""
+
+
+def _text(time: datetime) -> str:
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def read(path: Path, disk: Disk = DISK, keyring: Keyring | None = None) -> Snapshot:

@@ -8,7 +8,7 @@ with is the newest state that can be read and the records after it. A path is wh
 state by; only the store need find anything there.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -35,6 +35,15 @@ class State:
     def age(self) -> tuple[int, str]:
         """What is greater for the newer of two."""
         return self.passport.sequence, self.passport.written
+
+
+def last_written(states: Iterable[State], sequence: int) -> str:
+    """When the last one of this number was written: a further one has to seem later.
+
+    The clock may have been set back, or both be of the same second. Empty if there is none.
+    """
+    numbered = (state.passport for state in states if state.passport.sequence == sequence)
+    return max((passport.written for passport in numbered), default="")
 
 
 class Appender(Protocol):

@@ -23,7 +23,7 @@ from .disk import DISK, Disk
 from .files import WriteError
 from .formats.table import SUFFIXES
 from .frames import Frame
-from .generations import Generations
+from .generations import Generations, divided
 from .journal import Journal
 from .journalreader import JournalReader
 from .journalwriter import Level
@@ -31,7 +31,7 @@ from .keyring import Keyring
 from .lock import Lock, StoreError, check_replaceable, check_writable
 from .sealing import Envelope, Seal
 from .snapshot import MissingSnapshotError, Snapshot, SnapshotError
-from .storage import State
+from .storage import State, last_written
 from .trust import Owner, Signer
 
 __all__ = ["GENERATIONS", "JOURNAL", "LOCK", "NEWEST", "FolderStore", "State"]
@@ -240,6 +240,7 @@ class FolderStore:
             signer=signer,
             sequence=sequence,
             seal=self.seal,
+            after=last_written(self.states(), sequence),
             disk=self.disk,
         )
         return path
@@ -283,6 +284,7 @@ class FolderStore:
             syntax=self.syntax,
             sequence=sequence,
             seal=self.seal,
+            after=last_written(self.states(), sequence),
             retire=lambda: self._copy_to_generations(left),
             disk=self.disk,
         )
@@ -362,7 +364,7 @@ class FolderStore:
         states = self.states()
         stopped = next((state for state in states if state.path not in generations), None)
         counted = [state for state in states if state is stopped or state.path in generations]
-        return counted[: self.keep + 1], counted[self.keep + 1 :]
+        return divided(counted, self.keep + 1)
 
     def records(self, key: bytes | None, *, is_opened: bool = True) -> JournalReader:
         """A reader of the journal. Raises `JournalError`."""

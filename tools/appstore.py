@@ -206,6 +206,7 @@ def _prune(subject: "Subject", keep: int) -> int:
 
 COMMAND: Final = click.Group(
     PROGRAM,
+    no_args_is_help=False,
     params=[version_option()],
     help="Look after the state of an application.\n\nAPPLICATION is its name, or one of its"
     " snapshots. Only recover imports code of the application.",

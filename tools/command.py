@@ -22,6 +22,9 @@ def run(command: click.Command, program: str, arguments: Sequence[str] | None = 
     With ``--debug`` among the arguments the traceback is shown as well.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:
+        # What the terminal has no letters for is no reason to fail, as it is none on standard error.
+        reconfigure(errors="backslashreplace")
     try:
         result = command.main(given, prog_name=program, standalone_mode=False)
     except click.UsageError as error:

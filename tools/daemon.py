@@ -56,6 +56,20 @@ class Pipe:
             os.close(self.writer)
 
 
+def open_standard() -> None:
+    """Give descriptors 0 to 2 to the null device where the caller has closed them.
+
+    Else the next file that is opened would get the number: the lock would be taken for standard
+    input, and what is printed written into the journal.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(opened, True)
+    os.close(opened)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 it stays as long as we do
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
 def detach(program: str) -> Pipe:
     """Become a daemon; returns in the daemon only. The caller's process ends here.
 

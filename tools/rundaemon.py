@@ -1,6 +1,7 @@
 """``rundaemon``: run an application from its snapshot, and save its state when it stops."""
 
 import logging
+import math
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from .command import Choice, KindGroup, notes, run, sentence, status_of, version_option
+from .daemon import open_standard
 from .sealkey import key_options
 from .trustoptions import trust_key_option
 
@@ -29,6 +31,16 @@ class _Mask(click.ParamType[int | None]):
         if not 0 <= mask <= 0o777:
             self.fail(f"expected an octal mask such as 027, got {value!r}", param, ctx)
         return mask
+
+
+class _Minutes(click.FloatRange):
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        minutes = float(super().convert(value, param, ctx))
+        if not math.isfinite(minutes):
+            self.fail(f"expected a number of minutes, got {value!r}", param, ctx)
+        return minutes
 
 
 FIRST = [
@@ -89,7 +101,7 @@ SHARED = [
     ),
     click.Option(
         ["--checkpoint-every"],
-        type=click.FloatRange(min=0.01),
+        type=_Minutes(min=0.01),
         default=15.0,
         show_default=True,
         metavar="MINUTES",
@@ -154,6 +166,7 @@ COMMAND = KindGroup(
 
 def main() -> None:
     """The command ``rundaemon``."""
+    open_standard()
     status = run(COMMAND, "rundaemon")
     logging.shutdown()
     sys.stdout.flush()

@@ -70,6 +70,11 @@ class NoGenerationError(PerdureError):
     numbers: tuple[int, ...]
 
     def __str__(self) -> str:
+        if not self.numbers and self.text == "newest":
+            return (
+                f"{self.application} has no state yet: a checkpoint or a stop writes one, and"
+                f" appstore recover {self.application} --sequence N -o FILE makes one of the journal"
+            )
         numbers = ", ".join(map(str, self.numbers)) or "none"
         return (
             f"{self.application} has no state {self.text!r:.60}; say newest, or the number of a"
@@ -133,7 +138,9 @@ class Subject:
         states = store.states()
         if text == "newest" and states:
             return states[0].path
-        found = {int(path.name.partition(".")[0]): path for path in store.generations()}
+        # Of a generation and its exports the generation.
+        paths = reversed(store.generations())
+        found = {int(path.name.partition(".")[0]): path for path in paths}
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
         if number not in found:
             raise NoGenerationError(self.name, text, tuple(sorted(found)))

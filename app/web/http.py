@@ -91,7 +91,8 @@ class HTTPServer:
         for channel in tuple(self.connections):
             channel.drain()
         try:
-            await asyncio.wait_for(self._empty(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._empty()
         except TimeoutError:
             tasks = [task for channel in tuple(self.connections) if (task := channel.cut())]
             await self._empty()

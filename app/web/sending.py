@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING, Final, cast
 
 from ...persist.errors import PerdureError
+from ..turns import UnsafeError
 from .filebody import FileBody, FileRange
 from .response import BODILESS, Response
 
@@ -205,7 +206,9 @@ async def send_stream(channel: "Output", request: "Request", response: Response)
         if not begun:
             raise
         line = request.head.line.decode("latin-1")
-        _report.error("%s from %s broke off: %s", line, request.client, error, exc_info=error)
+        # That the disk is full is no fault of the page, and the log has it.
+        trace = None if isinstance(error, UnsafeError) else error
+        _report.error("%s from %s broke off: %s", line, request.client, error, exc_info=trace)
         channel.break_off(request, status, sent)
     finally:
         close = getattr(pieces, "aclose", None)

@@ -355,3 +355,25 @@ def test_what_cannot_be_set_says_why(home: Home) -> None:
             alarms.at(1, Diary(), "write")
         assert alarms.at(datetime(2030, 1, 1, tzinfo=UTC), diary, "write", 1) == 1
         assert [alarm.when for alarm in alarms.all()] == [1893456000]
+
+
+@pytest.mark.parametrize("rounds", range(5))
+def test_a_clock_ends_when_it_is_cancelled_right_after_an_alarm_was_set(rounds: int) -> None:
+    async def scenario() -> None:
+        application = Application("web")
+        diary = application.registry.get_component(Diary, default=Diary)
+        application.registry.alarms.at(4e9, diary, "write", "never")
+        clock = AlarmClock(application)
+        running = asyncio.create_task(clock.run())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        clock.wake()
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        running.cancel()
+        done, _ = await asyncio.wait([running], timeout=5)
+        running.cancel()
+        assert done
+        assert running.cancelled()
+
+    asyncio.run(scenario())

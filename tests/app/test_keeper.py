@@ -1,22 +1,25 @@
 """Keeping the state of a run: checkpoints when they are due, which harm nothing if they fail."""
 
 import asyncio
+import contextlib
 import errno
 import gc
 import logging
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import pytest
 
 from perdure.app import keeper as keepers
 from perdure.app.application import Application
-from perdure.app.keeper import Keeper, Pace
+from perdure.app.keeper import Durability, Keeper, Pace
+from perdure.app.mutations import mutation
 from perdure.app.state import LeftOutError
 from perdure.app.turns import UnsafeError
 from perdure.persist import checkpoint as children
@@ -28,6 +31,23 @@ from perdure.persist.snapshot import peek
 from .lives import House, Tally, damage, value, visit
 
 Work = Callable[[Application, Keeper], Awaitable[object]]
+
+
+class Other:
+    """A component beside the one in which the runs count."""
+
+    value = 0
+
+
+class Locker:
+    """Its calls are recorded, and one of them makes what cannot be saved."""
+
+    def __init__(self) -> None:
+        self.held: Any = None
+
+    @mutation
+    def lock(self) -> None:
+        self.held = threading.Lock()
 
 
 class Log(logging.Handler):
@@ -370,20 +390,61 @@ def test_older_states_and_their_records_go_once_newer_ones_are_whole(house: Hous
 
 
 def test_what_cannot_be_saved_costs_no_acknowledged_change_of_itself_or_others(
-    house: House,
+    house: House, log: Log
 ) -> None:
     async def work(application: Application, keeper: Keeper) -> None:
         await visit(application, 3)
         tally = application.registry.get_component(Tally, default=Tally)
         tally.lock = threading.Lock()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
-        with pytest.raises(ChildError, match="lock"):
-            await keeper.checkpoint()
-        assert not house.generations
+        with application.turn() as turn:
+            application.registry.get_component(Other, default=Other).value = 7
+            await turn.durable()
+        await keeper.checkpoint()
+        said = next(line for line in log.lines if "the checkpoint has not the present form" in line)
+        assert "lock" in said
         with pytest.raises(LeftOutError, match="lock"):
             keeper.save()
 
     house.run(work)
-    assert value(house.load(house.folder / "web-shutdown.snap").application) == 3
+    for path in (house.generations[0], house.folder / "web-shutdown.snap"):
+        application = house.load(path).application
+        assert value(application) == 3
+        other = application.registry.get_component(Other)
+        assert other is not None
+        assert other.value == 7
+
+
+def test_a_checkpoint_has_what_cannot_be_saved_as_the_records_of_that_instant_have_it(
+    house: House,
+) -> None:
+    """Also where the record is on its way to the disk while the checkpoint is taken."""
+
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 3)
+        for number in range(5):
+            with application.turn():
+                tally: Any = application.registry.get_component(Tally)
+                tally.value += 1
+            tally.lock = threading.Lock()
+            await keeper.checkpoint()
+            assert value(house.load(house.generations[0]).application) == 4 + number
+            del tally.lock
+
+    house.run(work)
+
+
+def test_where_the_records_cannot_tell_what_cannot_be_saved_there_is_no_checkpoint(
+    house: House,
+) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
+        with application.turn() as turn:
+            application.registry.get_component(Locker, default=Locker).lock()
+            await turn.durable()
+        with pytest.raises(ChildError, match="lock"):
+            await keeper.checkpoint()
+        assert not house.generations
+
+    house.run(work)
 
 
 def test_without_a_journal_checkpoints_hold_what_can_be_saved(house: House, log: Log) -> None:
@@ -405,3 +466,49 @@ def test_without_a_journal_checkpoints_hold_what_can_be_saved(house: House, log:
 def test_with_nothing_to_be_kept_nothing_is_written(house: House) -> None:
     house.run(lambda application, _: visit(application), durability=None)
     assert not list(house.folder.iterdir())
+
+
+@pytest.mark.parametrize("level", ["durable", "relaxed"])
+def test_a_journal_that_somebody_removes_under_way_costs_nothing_acknowledged(
+    house: House, log: Log, impatient: None, level: Durability
+) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 3)
+        shutil.rmtree(house.folder / "web.journal")
+        with contextlib.suppress(UnsafeError):
+            await visit(application)
+        await log.heard("the state can be saved again")
+        await log.heard("checkpoint ")
+        await visit(application, 2)
+
+    house.run(work, durability=level)
+    assert house.found() in (5, 6)
+
+
+class Watched(asyncio.Event):
+    """Tells when somebody begins to wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awaited = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        self.awaited.set()
+        return await super().wait()
+
+
+@pytest.mark.parametrize("rounds", range(5))
+def test_the_end_waits_for_no_checkpoint_that_was_just_asked_for(
+    house: House, rounds: int, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(_: Application, keeper: Keeper) -> None:
+        watched = Watched()
+        monkeypatch.setattr(keeper, "_wanted", watched)
+        await watched.awaited.wait()
+        keeper.want_checkpoint()
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await keeper.quiesce()
+
+    house.run(work)

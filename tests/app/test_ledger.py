@@ -613,3 +613,55 @@ def test_turns_of_one_application_leave_another_alone(run: Run) -> None:
     with run.application.turn() as turn, taking(turn):
         other.registry.get_component(Counter)
     assert run.paper.appended == 0
+
+
+def test_what_a_component_let_go_of_is_written_as_it_was_changed_before(run: Run) -> None:
+    """As with a job that is taken from a queue, and marked as done."""
+    registry = run.application.registry
+    with run.application.turn():
+        registry.set_component(Guests, Guests(run.counter()))
+    with run.application.turn():
+        guests = registry.get_component(Guests)
+        assert guests is not None
+        counter = vars(guests).pop("counter")
+        counter.value += 1
+    assert sorted(run.paper.kinds[-1]) == [("Counter", "state"), ("Guests", "state")]
+
+
+def test_what_a_turn_made_and_another_met_is_gone_when_its_record_was_given_up(run: Run) -> None:
+    registry = run.application.registry
+    with run.application.turn():
+        registry.set_component(Guests, Guests(run.counter()))
+    run.secure()
+    waits = Turn(run.ledger)
+    waits.begin()
+    with taking(waits):
+        guests = registry.get_component(Guests)
+        assert guests is not None
+        guests.counter = registry.get_component(Counter, name="new", default=Counter)
+    with run.application.turn():
+        registry.get_component(Guests)
+        guests.names.append("Ada")
+    run.ledger.failed(DiskError())
+    run.ledger.recovered()
+    assert registry.get_component(Counter, name="new") is None
+    with pytest.raises(UnsafeError):
+        waits.end()
+
+
+def test_what_a_turn_took_out_before_it_waited_is_written_though_another_met_it(run: Run) -> None:
+    registry = run.application.registry
+    with run.application.turn():
+        registry.set_component(Guests, Guests(run.counter()))
+    waits = Turn(run.ledger)
+    waits.begin()
+    with taking(waits):
+        guests = registry.get_component(Guests)
+        assert guests is not None
+        counter = vars(guests).pop("counter")
+    with run.application.turn():
+        registry.get_component(Guests)
+        guests.names.append("Ada")
+    counter.value = 7
+    waits.end()
+    assert run.paper.kinds[-1] == [("Counter", "state")]

@@ -68,6 +68,17 @@ class Messages:
         self.calls += 1
 
 
+class Clerk:
+    """Changes another component, which it has in a field."""
+
+    def __init__(self, counter: Counter) -> None:
+        self.counter = counter
+
+    @mutation
+    def count(self) -> None:
+        self.counter.value += 1
+
+
 class Loud(Messages):
     """Overrides a mutation with what is none."""
 
@@ -312,6 +323,25 @@ def test_calls_that_cannot_be_written_stay_and_their_readers_are_refused(
     other, _ = replayed(application)
     assert len(messages(other).entries) == 2
     assert counter(other).value == 2
+
+
+def test_what_a_call_did_to_a_component_it_has_is_not_undone_with_what_came_after(
+    application: Application,
+) -> None:
+    ledger, registry = application.ledger, application.registry
+    assert ledger is not None
+    with application.turn():
+        registry.set_component(Clerk, Clerk(counter(application)))
+    with application.turn():
+        registry.get_component(Clerk, default=lambda: Clerk(Counter())).count()
+    paper(application).secured = paper(application).appended
+    ledger.progressed()
+    with application.turn():
+        counter(application).value += 10
+    ledger.failed(DiskError())
+    ledger.recovered()
+    with application.turn():
+        assert counter(application).value == 1
 
 
 def test_calls_that_were_not_taken_are_written_later(application: Application) -> None:

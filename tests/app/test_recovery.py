@@ -7,6 +7,8 @@ from pathlib import Path
 import attrs
 import pytest
 
+from perdure.app.application import Application
+from perdure.app.keeper import Keeper
 from perdure.app.recovery import FreshError, StateError
 from perdure.persist import snapshot
 from perdure.persist.formats import table
@@ -22,6 +24,10 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+async def visit_once(application: Application, _: Keeper) -> None:
+    await visit(application)
 
 
 def last_record(path: Path) -> int:
@@ -164,10 +170,36 @@ def test_an_older_one_that_says_nothing_of_itself_is_passed_over_and_said(house:
         house.visits(2, stop=True)
     older, newest = house.generations[0], house.folder / "web-shutdown.snap"
     older.write_bytes(b"nonsense")
-    os.utime(older, ns=(0, newest.stat().st_mtime_ns - 1))
+    os.utime(older, ns=(0, newest.stat().st_mtime_ns - 1000))
     found = house.begin()
     assert value(found.application) == 4
     assert "000001.snap" in found.warnings[0]
+
+
+def test_one_of_the_same_moment_that_says_nothing_of_itself_stops_the_start(house: House) -> None:
+    """Copies and coarse clocks give several files one time: then it may be the newest."""
+    for _ in range(2):
+        house.visits(2, stop=True)
+    older, newest = house.generations[0], house.folder / "web-shutdown.snap"
+    newest.write_bytes(b"")
+    time = older.stat().st_mtime_ns
+    os.utime(newest, ns=(time, time))
+    with pytest.raises(StateError, match="an empty file"):
+        house.begin()
+
+
+def test_of_what_cannot_be_read_nobody_hears_that_it_can_be_run(house: House) -> None:
+    house.visits(2, checkpoint=True)
+    house.visits(2, stop=True)
+    newest = house.folder / "web-shutdown.snap"
+    data = newest.read_bytes()
+    for content in (data[:-9] + b"x" * 9, b"nonsense"):
+        newest.write_bytes(content)
+        os.utime(newest, ns=(0, 0))
+        found = house.begin()
+        assert value(found.application) == 4
+        assert len(found.warnings) == 1
+        assert "to run it" not in found.warnings[0]
 
 
 def test_fresh_forgets_all_before_and_keeps_every_file(house: House) -> None:
@@ -186,6 +218,14 @@ def test_fresh_also_forgets_what_cannot_be_read(house: House) -> None:
     (house.folder / "web-shutdown.snap").write_bytes(b"nonsense")
     os.utime(house.folder / "web-shutdown.snap", ns=(0, 0))
     house.run(lambda application, keeper: visit(application), fresh=True)
+    assert house.found() == 1
+
+
+def test_a_damaged_time_in_a_head_stops_no_start(house: House) -> None:
+    house.visits(2, stop=True)
+    house.run(visit_once, fresh=True, built=house.blueprint(house.signer))
+    segment = house.segments[-1]
+    segment.write_bytes(segment.read_bytes().replace(b'"written": "2', b'"written": "x', 1))
     assert house.found() == 1
 
 

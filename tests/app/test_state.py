@@ -33,10 +33,10 @@ def test_a_state_that_its_syntax_cannot_hold_is_saved_in_binary_and_told(
     application = Application("web")
     beginning = begin(application, None, store, loader)
     keeping = Keeping(beginning, store, loader)
-    assert keeping.save(1) == tmp_path / "web-shutdown.snap.xml"
+    assert keeping.save(1, recorded=False) == tmp_path / "web-shutdown.snap.xml"
     application.registry.set_component(Odd, Odd())
     with pytest.raises(SyntaxKeptError, match="saved, but in binary and not as xml") as caught:
-        keeping.save(2)
+        keeping.save(2, recorded=False)
     assert caught.value.path == store.states()[0].path == tmp_path / "web-shutdown.snap"
     assert caught.value.exit_status == os.EX_DATAERR
     again = loader.load(caught.value.path).application.registry
@@ -55,7 +55,7 @@ def test_a_folder_for_modules_that_was_edited_in_is_not_signed_by_the_next_save(
     store.shutdown_path.write_text(f"{head}/srv/evil{tail}")
     built = loader.load(store.shutdown_path)
     assert built.own
-    Keeping(begin(built.application, built, store, loader), store, loader).save(1)
+    Keeping(begin(built.application, built, store, loader), store, loader).save(1, recorded=False)
     assert snapshot.read(store.shutdown_path).passport.paths == ("/srv/site",)
 
 

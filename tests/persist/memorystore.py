@@ -21,7 +21,7 @@ from perdure.persist.journal import ClosedJournalError
 from perdure.persist.journalreader import Report
 from perdure.persist.lock import LockedError
 from perdure.persist.snapshot import SnapshotError
-from perdure.persist.storage import State
+from perdure.persist.storage import State, last_written
 from perdure.persist.trust import Owner
 
 from .simulator import ROOT, SimulatedDisk
@@ -212,8 +212,15 @@ class MemoryStore:
 
     def draft(self, root: object, **facts: Any) -> Path:
         disk = SimulatedDisk()
+        after = last_written(self.states(), facts.get("sequence", 0))
         snapshot.write(
-            ROOT / "it", root, application=self.application, holds="state", disk=disk, **facts
+            ROOT / "it",
+            root,
+            application=self.application,
+            holds="state",
+            after=after,
+            disk=disk,
+            **facts,
         )
         self.database.check()
         path = self.database.name("checkpoint")

@@ -236,7 +236,7 @@ def test_a_journal_that_cannot_be_made_says_so_at_once(tmp_path: Path) -> None:
         begin(Told(), folder=tmp_path / "nowhere" / "web.journal")
     disk = SimulatedDisk()
     failing(disk, "allocate", errno.ENOSPC)
-    with pytest.raises(WriteError, match="free some space"):
+    with pytest.raises(WriteError, match=r"allocation of 1 MB\); free some space"):
         begin(Told(), disk)
     assert disk.names(FOLDER) == []
     assert disk.open_handles() == 0

@@ -177,6 +177,31 @@ def test_a_truncated_or_emptied_older_segment_is_damage() -> None:
         assert [damage.missing for damage in reader.report.damage] == [missing]
 
 
+@pytest.mark.parametrize("content", [b"", b"\0" * 5000, b"hi\n", "begin"])
+def test_the_newest_segment_without_its_head_is_damage_though_nobody_knows_its_records(
+    content: bytes | str,
+) -> None:
+    data = WHOLE[THIRD][:50] if isinstance(content, str) else content
+    found, reader = read(holding({**WHOLE, THIRD: data}))
+    assert found == without(*range(21, 31))
+    (damage,) = reader.report.damage
+    assert (damage.segment, damage.offset, damage.missing) == (FOLDER / THIRD, 0, range(0))
+    assert reader.report.cut == 0
+    state = "damaged from its first byte on" if damage.size else "empty"
+    assert str(damage).endswith(f"it is {state}; what was in it is lost")
+
+
+def test_records_that_no_file_has_are_told_as_missing() -> None:
+    found, reader = read(holding({SECOND: WHOLE[SECOND], THIRD: WHOLE[THIRD]}))
+    assert found == without(*range(1, 11))
+    (damage,) = reader.report.damage
+    assert str(damage) == f"{FOLDER / SECOND}: the records 1 to 10 before it are missing"
+    _, reader = read(holding({FIRST: WHOLE[FIRST], THIRD: WHOLE[THIRD]}))
+    (damage,) = reader.report.damage
+    place = f"behind byte {len(WHOLE[FIRST])}"
+    assert str(damage).endswith(f": the records 11 to 20 {place} are missing")
+
+
 def test_damage_that_the_state_already_holds_is_not_told() -> None:
     disk = holding(with_damage(SECOND, frame_of(SECOND, 13).offset))
     found, reader = read(disk, after=14)

@@ -99,6 +99,25 @@ def test_exports_stay_and_use_up_no_generations(folder: Path, signer: Signer) ->
     assert [content(path) for path in kept.generations()] == [4, 3, 2]
 
 
+def test_an_export_beside_its_generation_is_not_taken_for_it_and_uses_up_none(
+    folder: Path, signer: Signer
+) -> None:
+    kept = FolderStore(folder, "web", keep=2)
+    for number in range(1, 4):
+        path = kept.admit(kept.draft(number, sequence=number, signer=signer))
+        export = path.with_name(path.name + ".xml")
+        found = snapshot.read(path)
+        snapshot.put(export, found.passport, found.content, table.by_name("xml"), signer)
+        assert newest_of(kept) == path
+    kept.save(4, sequence=4, signer=signer)
+    assert [path.name for path in kept.generations()] == [
+        "000003.snap",
+        "000003.snap.xml",
+        "000002.snap",
+        "000002.snap.xml",
+    ]
+
+
 def test_an_old_export_that_is_edited_is_told_and_never_taken(folder: Path, signer: Signer) -> None:
     kept = FolderStore(folder, "web")
     newest, export = folder / "web-shutdown.snap", folder / "web-shutdown.snap.xml"

@@ -5,8 +5,9 @@ import errno
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import attrs
 import pytest
@@ -17,6 +18,7 @@ from perdure.app.keeper import Keeper
 from perdure.app.loader import Loader
 from perdure.app.recovery import begin
 from perdure.app.state import Keeping
+from perdure.persist import snapshot
 from perdure.persist.capture import CaptureError
 from perdure.persist.checkpoint import ForkError
 from perdure.persist.disk import Disk
@@ -280,6 +282,27 @@ def test_the_state_that_holds_most_is_the_newest_whenever_it_came(store: Store) 
     assert contents(store) == ["ten", "nine", "eight"]
     store.save("eleven", sequence=11, signer=None)
     assert contents(store) == ["eleven", "ten", "nine"]
+
+
+class Yesterday(datetime):
+    """The clock, after somebody has set it back."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) - timedelta(days=1)
+
+
+def test_of_equals_the_one_written_last_is_the_newest_though_the_clock_was_set_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(["today"], sequence=7, signer=None)
+    checkpoint(store, ["in the same second"], 7)
+    assert contents(store)[0] == ["in the same second"]
+    monkeypatch.setattr(snapshot, "datetime", Yesterday)
+    store.save(["yesterday"], sequence=7, signer=None)
+    assert contents(store)[0] == ["yesterday"]
+    checkpoint(store, ["later"], 7)
+    assert contents(store)[0] == ["later"]
 
 
 def test_nothing_is_pruned_before_the_newer_one_is_admitted(store: Store) -> None:

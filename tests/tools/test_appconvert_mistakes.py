@@ -132,6 +132,16 @@ def test_a_closed_standard_output_is_one_line(web: Workshop, mode: str) -> None:
     assert "standard output is closed" in done.stderr
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_the_letters_gets_escapes(web: Workshop, encoding: str) -> None:
+    web.environment["PYTHONIOENCODING"] = encoding
+    result = web.run("appconvert", "--show", "web.snap")
+    assert (result.status, result.err) == (0, "")
+    assert "name: 'web'" in result.out
+    done = web.mkapp("web", "--path", web.folder, "--port", "0", "--output", "☃.snap")
+    assert "a web application; run it with: rundaemon -f" in done.out
+
+
 def test_a_full_standard_output_is_one_line(web: Workshop) -> None:
     with open("/dev/full", "w") as full:
         for mode in (["--show"], ["--to", "xml", "-o", "-"]):

@@ -108,10 +108,15 @@ def test_an_empty_folder_has_no_state(workshop: Workshop, arguments: tuple[str, 
 def test_each_mistake_costs_one_line(
     web: Workshop, arguments: tuple[str, ...], status: int, words: str
 ) -> None:
-    if not arguments:
-        assert "Usage:" in web.run("appstore").err + web.run("appstore").out
-        return
     assert words in fail(web, status, *arguments)
+
+
+def test_an_application_that_has_no_state_yet_says_what_makes_one(web: Workshop) -> None:
+    for path in web.folder.glob("web.generations/*"):
+        path.unlink()
+    said = fail(web, os.EX_NOINPUT, "export", "web", "newest")
+    assert "web has no state yet: a checkpoint or a stop writes one, and appstore recover" in said
+    assert "there are none" in fail(web, os.EX_NOINPUT, "export", "web", "1")
 
 
 def test_a_log_without_such_records_is_empty(web: Workshop) -> None:

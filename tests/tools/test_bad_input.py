@@ -202,6 +202,14 @@ def test_a_script_with_an_error_costs_its_own_page_only(
     assert "division" in server.stop().out
 
 
+@pytest.mark.parametrize("minutes", ["nan", "inf", "0", "soon"])
+def test_checkpoints_are_so_many_minutes_apart(
+    workshop: Workshop, built: Path, minutes: str
+) -> None:
+    result = workshop.run("rundaemon", "-n", "-f", built, "--checkpoint-every", minutes)
+    one_line(result, os.EX_USAGE, minutes)
+
+
 def test_an_unwritable_state_folder_is_found_before_the_ports_open(
     workshop: Workshop, built: Path
 ) -> None:
