@@ -234,7 +234,9 @@ class _Opening:
 
     def _value(self, slot: Slot) -> Any:
         name, of = slot.value.arguments
-        sealed_text, *outer = of if type(of) is tuple and of else (of,)
+        parts: Any = of
+        given: tuple[Any, ...] = parts if type(of) is tuple and of else (parts,)
+        sealed_text, outer = given[0], given[1:]
         key = _key_called(name)
         if key is None:
             self._is_any_left = True

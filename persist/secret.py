@@ -33,7 +33,8 @@ class Secret(Generic[T]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return _is_same(self._value, other._value)
+        held: Secret[Any] = other
+        return _is_same(self._value, held._value)
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))

@@ -92,7 +92,7 @@ def test_a_value_of_another_type_is_not_told(tmp_path: Path) -> None:
     signer = Signer.of_user(tmp_path)
     snapshot.write(path, root, application="web", holds="state", signer=signer)
     graph = snapshot.read(path).content.graph
-    (problem,) = fieldtypes.examine(graph, lambda *_: True).problems
+    (problem,) = fieldtypes.examine(graph, lambda _module, _name: True).problems
     assert str(problem) == (
         "application[0].pem: expected text, got something else, which is secret"
     )
