@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from ..persist import modules, snapshot
+from ..persist import concealment, modules, snapshot
 from ..persist.errors import PerdureError
 from ..persist.formats.format import FormatError
 from ..persist.keyring import Keyring
@@ -120,6 +120,10 @@ class Loader:
     folders: Sequence[str] = ()
     keys: Sequence[TrustedKey] = ()
     keyring: Keyring = attrs.field(factory=Keyring)
+
+    def __attrs_post_init__(self) -> None:
+        # As whom the server runs later may not read the key's file, and yet read and write texts.
+        concealment.hold(self.signer)
 
     def load(self, path: Path) -> Loaded:
         """Read, verify and restore the application in `path`.

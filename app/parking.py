@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import attrs
 
 from ..persist import graphstream
-from ..persist.graph import Global, Graph, GraphError, Node
+from ..persist.graph import Global, Graph, Node
 from ..persist.migration import Migration
 from ..persist.parked import Kept, Parked, ParkedError, StandIn, parked_at, standing_for
 from ..persist.parting import STAND_IN, Bay, Fields, Reason, field, park, parked_in, put_back, reach
@@ -45,9 +45,12 @@ class Returned:
     key: str
     since: str
     commands: tuple[Kept, ...] = attrs.field(repr=False)
+    lost: tuple[str, ...] = ()
+    """What it, or others that are back, refer to, and is not there any more: they have None for that."""
 
     def __str__(self) -> str:
-        return f"{self.key} is back: it was parked since {self.since}"
+        lost = f"; None is in the place of {', '.join(self.lost)}" if self.lost else ""
+        return f"{self.key} is back: it was parked since {self.since}{lost}"
 
 
 def has_parked(passport: "Passport") -> bool:
@@ -210,8 +213,9 @@ class _Loading:
         )
         for key, reason in failures.items():
             before[key]["reason"] = reason
+        lost = tuple(dict.fromkeys(nodes.lost))
         return [
-            Returned(key, fields["since"], fields["commands"])
+            Returned(key, fields["since"], fields["commands"], lost)
             for key, fields in before.items()
             if key not in failures
         ]
@@ -339,9 +343,11 @@ class _Nodes:
     """What references in records mean, in a graph."""
 
     parts: dict[str, Any]
+    lost: list[str]
     _components: dict[Any, Any]
 
     def __init__(self, root: Any) -> None:
+        self.lost = []
         self._components = _components(root)
         parts = {
             "/": root, "/registry": field(root, "registry"), "/services": field(root, "services"),
@@ -349,7 +355,7 @@ class _Nodes:
         self.parts = {path: node for path, node in parts.items() if isinstance(node, Node)}
 
     def find(self, key: str) -> Any:
-        """Raises `GraphError`."""
+        """What `key` means; None, and it is among those `lost`, if it is not there any more."""
         for each in (key, present_key(key)):
             if each in self._components:
                 return self._components[each]
@@ -359,7 +365,7 @@ class _Nodes:
             for part in key.split("/")[2:]:
                 found = _child(found, part)
         if found is None:
-            raise GraphError(f"it refers to {key}, which is not there")
+            self.lost.append(key)
         return found
 
 

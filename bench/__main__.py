@@ -15,7 +15,19 @@ import click
 
 from perdure.persist.errors import PerdureError
 
-from . import checkpoint, crash, durability, formats, http, memory, recovery, scale, signing, start
+from . import (
+    checkpoint,
+    crash,
+    durability,
+    formats,
+    http,
+    memory,
+    recovery,
+    scale,
+    schema,
+    signing,
+    start,
+)
 from .claims import Bound, Verdict, table
 
 PARTS = (
@@ -26,6 +38,7 @@ PARTS = (
     "objects",
     "formats",
     "scale",
+    "schema",
     "signing",
     "start",
     "memory",
@@ -79,6 +92,8 @@ def _measure(part: str, folder: Path, rounds: int, seconds: int) -> Generator[Ve
             yield from formats.run(rounds)
         case "scale":
             yield from scale.run(folder)
+        case "schema":
+            yield from schema.run(rounds)
         case "signing":
             yield from signing.run(folder, rounds)
         case _:

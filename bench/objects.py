@@ -43,11 +43,13 @@ class Message:
             parent.replies.append(self)
 
 
-def sample(visitors: int = 20_000, session: type[Any] = Session) -> dict[str, object]:
+def sample(
+    visitors: int = 20_000, session: type[Any] = Session, message: type[Any] = Message
+) -> dict[str, object]:
     """An application's registry: sessions, and messages in threads.
 
     There are 25 objects or so for each of the `visitors`, 500,000 by default, and 500 bytes.
-    `session` is the class of what is kept of a visitor.
+    `session` is the class of what is kept of a visitor, and `message` that of the messages.
     """
     since = datetime(2026, 1, 1, tzinfo=UTC)
     sessions = {
@@ -59,10 +61,10 @@ def sample(visitors: int = 20_000, session: type[Any] = Session) -> dict[str, ob
         )
         for number in range(visitors)
     }
-    messages: list[Message] = []
+    messages: list[Any] = []
     for number in range(3 * visitors):
         parent = messages[number // 2] if number % 3 else None
-        messages.append(Message(sessions[number % visitors], f"message {number}", parent))
+        messages.append(message(sessions[number % visitors], f"message {number}", parent))
     return {"sessions": sessions, "messages": messages, "upload": bytes(500 * visitors)}
 
 

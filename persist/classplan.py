@@ -73,28 +73,38 @@ class ClassPlan:
         if self.gone and leftovers.needs_keeping(self.kind) and not self.is_lost:
             leftovers.keep(self.kind, self.gone)
 
-    def run(self, met: Iterable[Node], spell: Spell) -> None:
-        """Bring up the states of the nodes `met`. Raises `SchemaError`."""
+    def run(self, met: Iterable[Node], spell: Spell) -> bool:
+        """Bring up the states of the nodes `met`; whether any has a field that is gone.
+
+        Raises `SchemaError`.
+        """
         problems: list[str] = []
         shape = _shaper(self.kind)
-        steps, fills, former = self.steps, self.fills, self.former
-        is_plain = not (self.required or self.checks or self.is_lost)
+        steps, fills, former, gone = self.steps, self.fills, self.former, self.gone
+        required = frozenset(self.required)
+        is_checked = bool(self.checks or self.is_lost)
         known = None if former is None else {*former, *(field_types(self.kind) or ())}
+        has_leftovers = False
+        # It runs for each of perhaps millions: most of it is in this one function for that.
         for node in met:
-            state = node.state
-            fields = _fields(state, former)
-            if fields is None and state is not None:
-                # Its class has its own idea of a state.
-                for step in steps:
-                    node.state = self._stepped(step, node.state, node, spell)
-                continue
-            fields = fields or {}
+            fields = node.state
+            if type(fields) is not dict:
+                fields = _fields(fields, former)
+                if fields is None and node.state is not None:
+                    # Its class has its own idea of a state.
+                    self._run_bare(node, spell)
+                    continue
+                fields = fields or {}
             for step in steps:
-                given: Any = self._stepped(step, fields, node, spell)
-                if class_of(given) is not dict:
-                    what = f"gave {class_of(given).__name__}, and not a dict of fields"
+                try:
+                    fields = step.step(fields)
+                except (MemoryError, KeyboardInterrupt):
+                    raise
+                except BaseException as error:
+                    raise _failed(step, node, spell, error) from error
+                if class_of(fields) is not dict:
+                    what = f"gave {class_of(fields).__name__}, and not a dict of fields"
                     raise StepError.of(step.name, step.to, spell(node), what)
-                fields = given
             if steps and known is not None and not fields.keys() <= known:
                 new = ", ".join(map(str, sorted(fields.keys() - known, key=str)))
                 what = f"gave {new}, of which the class knows nothing"
@@ -102,20 +112,23 @@ class ClassPlan:
             for name, make in fills.items():
                 if name not in fields:
                     fields[name] = make()
-            if not is_plain:
+            if is_checked or not fields.keys() >= required:
                 self._check(node, fields, spell, problems)
-            node.state = shape(fields)
+            if gone and not has_leftovers:
+                has_leftovers = not gone.isdisjoint(fields)
+            node.state = fields if shape is None else shape(fields)
         if problems:
             raise RetypedError.of(self.name, problems)
+        return has_leftovers
 
-    def _stepped(self, step: _Step, state: Any, node: Node, spell: Spell) -> Any:
-        try:
-            return step.step(state)
-        except (MemoryError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            what = f"raised {type(error).__name__}: {error}"
-            raise StepError.of(step.name, step.to, spell(node), what) from error
+    def _run_bare(self, node: Node, spell: Spell) -> None:
+        for step in self.steps:
+            try:
+                node.state = step.step(node.state)
+            except (MemoryError, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                raise _failed(step, node, spell, error) from error
 
     def _check(self, node: Node, fields: Fields, spell: Spell, problems: list[str]) -> None:
         for name in self.required:
@@ -253,17 +266,20 @@ def _fields(state: Any, former: Sequence[str] | None) -> Fields | None:
     return None
 
 
-def _shaper(kind: type[Any]) -> Callable[[Fields], Any]:
-    """What makes of fields a state as `kind` takes it."""
+def _failed(step: _Step, node: Node, spell: Spell, error: BaseException) -> StepError:
+    what = f"raised {type(error).__name__}: {error}"
+    return StepError.of(step.name, step.to, spell(node), what)
+
+
+def _shaper(kind: type[Any]) -> Callable[[Fields], Any] | None:
+    """What makes of fields a state as `kind` takes it; None if it takes them as they are."""
     if _is_listed(kind):
         order = tuple(declared(kind))
         return lambda fields: [fields[name] for name in order]
     setter = getattr(kind, "__setstate__", None)
-    if setter is not None:
-        return lambda fields: fields
-    slots = frozenset(_slots(kind))
+    slots = frozenset(_slots(kind)) if setter is None else ()
     if not slots:
-        return lambda fields: fields
+        return None
 
     def pair(fields: Fields) -> Any:
         held = {name: value for name, value in fields.items() if name in slots}

@@ -27,6 +27,7 @@ key it stays as it is in a text, and cannot be made binary, or run.
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ from .graph import Call, Graph
 from .hiding import Search, Slot, merged, place_of, search
 from .passport import Passport
 from .survey import Survey, survey
-from .trust import Signer
+from .trust import KeyFileError, Signer
 from .words import CONCEALED
 
 _PURPOSE: Final = b"perdure secret fields\n"
@@ -166,7 +167,7 @@ def opened(found: Snapshot) -> Snapshot:
     """`found` with those of its concealed values in their places of which this user has the key.
 
     The graph of a text is changed for that. Raises `ConcealedError` for a value that was changed, or
-    brought to where it is, and `KeyFileError`.
+    brought to where it is.
     """
     if found.syntax == "pickle" or found.sealed is not None or found.seal is not None:
         return found
@@ -234,7 +235,9 @@ class _Opening:
 
     def _value(self, slot: Slot) -> Any:
         name, of = slot.value.arguments
-        sealed_text, *outer = of if type(of) is tuple and of else (of,)
+        parts: Any = of
+        given: tuple[Any, ...] = parts if type(of) is tuple and of else (parts,)
+        sealed_text, outer = given[0], given[1:]
         key = _key_called(name)
         if key is None:
             self._is_any_left = True
@@ -275,9 +278,11 @@ def _key_called(name: object) -> Key | None:
     if not isinstance(name, str):
         return None
     if name not in _held:
-        signer = Signer.of_user_if_any()
-        if signer is not None:
-            hold(signer)
+        # A key that cannot be read opens nothing; who must have it is told so elsewhere.
+        with contextlib.suppress(KeyFileError, OSError):
+            signer = Signer.of_user_if_any()
+            if signer is not None:
+                hold(signer)
     return _held.get(name)
 
 

@@ -6,7 +6,7 @@ then the value is kept here, beside the object, for as long as the object lives,
 
 import weakref
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 
@@ -74,6 +74,12 @@ def _setter(kind: type[Any], put: Callable[[Any, Any], None] | None) -> Callable
 
     def __setstate__(self: Any, state: Any) -> None:  # noqa: N807
         leftovers: _Leftovers = vars(kind)[_MARK]
+        if type(state) is dict and leftovers.fields.isdisjoint(cast("Fields", state)):
+            # As it is for most: this is called for each of perhaps millions.
+            give(self, state)
+            if leftovers.values:
+                leftovers.values.pop(id(self), None)
+            return
         parts = fields_of(state) if class_of(self) is kind else None
         held: Fields = {}
         if parts is not None:

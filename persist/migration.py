@@ -9,7 +9,7 @@ import decimal
 import fractions
 import pathlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from inspect import isclass
 from typing import Any, ClassVar, Final, Self, cast
 
@@ -103,6 +103,7 @@ class Migration:
             reading = _Reading(self)
             root = reading.read(stream)
             reading.run(root)
+            reading.forget()
             return reading.graph(root)
 
     def stream(self, stream: bytes) -> bytes:
@@ -116,32 +117,39 @@ class Migration:
                 root = reading.read(stream)
                 reading.run(root)
                 stream = reading.write(root)
-        self._keep()
+                reading.clear()
+            self._keep(reading.spared)
+        else:
+            self._keep()
         return stream
 
     def record(self, made: bytes, state: bytes) -> tuple[bytes, bytes]:
         """The two streams of a component's record (see `components`), as `stream`."""
-        if self.is_needed:
-            reading = _Reading(self)
-            kind = reading.read(made) if made else None
-            given = reading.read(state)
-            if isinstance(kind, Global):
-                whole = cast("type[Instance]", kind).__new__(cast("type[Instance]", kind))
-                whole.state = given[0] if given else None
-                reading.run(whole)
-                given = (whole.state, *given[1:]) if given or whole.state is not None else given
-                made = reading.write(kind)
-            else:
-                reading.run(given)
-            state = reading.write(given)
-        self._keep()
+        if not self.is_needed:
+            self._keep()
+            return made, state
+        reading = _Reading(self)
+        kind = reading.read(made) if made else None
+        given = reading.read(state)
+        if isinstance(kind, Global):
+            whole = cast("type[Instance]", kind).__new__(cast("type[Instance]", kind))
+            whole.state = given[0] if given else None
+            reading.run(whole)
+            given = (whole.state, *given[1:]) if given or whole.state is not None else given
+            made = reading.write(kind)
+        else:
+            reading.run(given)
+        state = reading.write(given)
+        reading.clear()
+        self._keep(reading.spared)
         return made, state
 
-    def _keep(self) -> None:
+    def _keep(self, spared: Collection[type[Any]] = ()) -> None:
         # Only now: where a step fails nothing is changed, and that means the classes, too.
         account.note_all(self.renamed, self.plans.values())
         for plan in self.plans.values():
-            plan.keep_leftovers()
+            if plan.kind not in spared:
+                plan.keep_leftovers()
 
 
 class Present:
@@ -238,11 +246,16 @@ class _MigratedNames(Names):
 
 
 class _Reading:
-    """Streams that are read, brought up and written together."""
+    """Streams that are read, brought up and written together.
+
+    `spared` are classes whose instances have nothing left of fields that are gone: as a rule, where
+    a step has used it up. To keep it would cost something for each of them.
+    """
 
     def __init__(self, migration: Migration) -> None:
         self._names = _MigratedNames(migration)
         self._policy = migration.policy
+        self.spared: set[type[Any]] = set()
 
     def read(self, stream: bytes) -> Any:
         try:
@@ -256,13 +269,27 @@ class _Reading:
     def run(self, root: Any) -> None:
         """Raises `SchemaError`."""
         for plan, met in self._names.planned:
-            plan.run(met, lambda node: _spelled(root, node))
+            if not plan.run(met, lambda node: _spelled(root, node)):
+                self.spared.add(plan.kind)
             account.note(plan, met)
-            # The class has this list, and would keep all of them for the collector to find.
-            met.clear()
 
     def graph(self, root: Any) -> Graph:
         return Graph(root, self._names)
+
+    def clear(self) -> None:
+        """Let go of what was read: of nodes that hold each other, which only the collector would find.
+
+        That would take as long as to read them.
+        """
+        for _, met in self._names.planned:
+            for node in met:
+                node.state = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Have no list any more of the nodes that were brought up."""
+        for _, met in self._names.planned:
+            met.clear()
 
     def write(self, root: Any) -> bytes:
         return graphstream.write(self.graph(root))

@@ -24,7 +24,7 @@ _REFERRED: Final = ("perdure.persist.references", "referred")
 Fields = dict[str, Any]
 Shapes = Mapping[str, str]
 Resolve = Callable[[str], Any]
-"""Gives the node that a reference means, the key of a component say. Raises `GraphError`."""
+"""Gives the node that a reference means, the key of a component say; None if it is not there."""
 Bring = Callable[[bytes, bytes, Fields], tuple[bytes, bytes]]
 """Brings a record, of what the fields describe, up to the present classes."""
 Vet = Callable[[Iterable[Global]], str | None]
@@ -316,7 +316,8 @@ class _Putter:
                 found = self._of_lot(fields["lot"])[int(text[1:])]
             else:
                 found = self._resolve(text)
-            self.resolved[id(found)] = found
+            if found is not None:
+                self.resolved[id(found)] = found
             return found
 
         names = _ReferringNames(self._names, refer)

@@ -50,6 +50,7 @@ What is sealed can be neither read nor changed without the secret. Seen can be i
 written, and how often. While an application runs, its keys and contents are in its memory.
 """
 
+import functools
 import hashlib
 import os
 import re
@@ -236,7 +237,7 @@ class Seal:
             chunk = view[number * CHUNK : (number + 1) * CHUNK]
             yield aead.encrypt(_nonce(number, last), chunk, beyond)
 
-    def content(self, block: bytes | memoryview, head: bytes) -> bytes:
+    def content(self, block: bytes | memoryview, head: bytes) -> bytearray:
         """What is sealed in a `block`. Raises `TamperedError`; then nothing of it is given."""
         from cryptography.exceptions import InvalidTag
 
@@ -247,17 +248,19 @@ class Seal:
         aead, beyond = _aead(self.derived(b"block", salt)), hashlib.sha256(head).digest()
         step = CHUNK + _TAG
         last = (len(chunks) - 1) // step
-        found: list[bytes] = []
+        # One at a time: a list of all chunks would take as much memory again.
+        found = bytearray(len(chunks) - _TAG * (last + 1))
         for number in range(last + 1):
             chunk = chunks[number * step : (number + 1) * step]
             try:
-                found.append(aead.decrypt(_nonce(number, last), chunk, beyond))
+                opened = aead.decrypt(_nonce(number, last), chunk, beyond)
             except InvalidTag as error:
                 raise TamperedError(
                     f"chunk {number + 1} of {last + 1} of its sealed content, or what is said of it"
                     " before, is not as it was sealed"
                 ) from error
-        return b"".join(found)
+            found[number * CHUNK : (number + 1) * CHUNK] = opened
+        return found
 
     def records(self, application: str, first: int) -> "RecordSeal":
         """What seals the frames of the journal's segment that begins with the number `first`."""
@@ -280,11 +283,15 @@ class RecordSeal:
     _name: bytes
     _key: bytes = attrs.field(repr=False)
 
+    @functools.cached_property
+    def _cipher(self) -> "AESGCM":
+        return _aead(self._key)
+
     def closed(self, facts: bytes, body: list[bytes]) -> bytes:
         """The sealed form of a body, whose frame says `facts` of it in the clear."""
         nonce = os.urandom(_NONCE)
         content = body[0] if len(body) == 1 else b"".join(body)
-        return b"".join((self._name, nonce, _aead(self._key).encrypt(nonce, content, facts)))
+        return b"".join((self._name, nonce, self._cipher.encrypt(nonce, content, facts)))
 
     def opened(self, facts: bytes, sealed: bytes) -> bytes:
         """What `closed` was given. Raises `TamperedError`."""
@@ -292,7 +299,7 @@ class RecordSeal:
 
         nonce, rest = sealed[_NAME : _NAME + _NONCE], sealed[_NAME + _NONCE :]
         try:
-            return _aead(self._key).decrypt(nonce, rest, facts)
+            return self._cipher.decrypt(nonce, rest, facts)
         except (InvalidTag, ValueError) as error:
             raise TamperedError("it is not as it was sealed") from error
 

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from .persistent import persistent
+from .reduction import class_of
 
 T = TypeVar("T")
 
@@ -30,8 +31,8 @@ class Secret(Generic[T]):
         """Whether the value is equal to `value`, compared like two secrets are."""
         return _is_same(self._value, value)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
+    def __eq__(self, other: Any) -> bool:
+        if not issubclass(class_of(other), Secret):
             return NotImplemented
         return _is_same(self._value, other._value)
 

@@ -17,6 +17,7 @@ from ..persist.collector import collector_off
 from ..persist.errors import PerdureError
 from .command import complain, report, run, say
 from .convertoptions import parameters
+from .parkedview import parked
 
 PROGRAM: Final = "appconvert"
 _TROUBLE: Final = 2
@@ -30,6 +31,7 @@ _USES: Final = {
     "audit": "--audit FILE...",
     "seal": "--seal FILE...",
     "unseal": "--unseal FILE...",
+    "parked": "--parked FILE [--rename OLD=NEW | --drop KEY]",
 }
 # What may be asked for together with another syntax.
 _WITH_SYNTAX: Final = frozenset({"set", "seal", "unseal"})
@@ -87,6 +89,7 @@ def _check_options(mode: str, options: dict[str, Any], context: click.Context) -
         "unseal": ("unseal", "to", "output", "force", "reveal"),
         "diff": ("diff", "reveal"),
         "why": ("why", "pythonpath", "trust", "trust_keys"),
+        "parked": ("parked", "rename", "drop", "output", "force"),
         "audit": ("audit", "pythonpath", "trust", "trust_keys"),
     }
     for parameter in context.command.params:
@@ -382,6 +385,7 @@ _MODES: Final[dict[str, Callable[[Sequence[str], dict[str, Any]], int]]] = {
     "audit": _audit,
     "seal": _to,
     "unseal": _to,
+    "parked": parked,
 }
 
 COMMAND = click.Command(

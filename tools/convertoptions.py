@@ -72,6 +72,24 @@ def parameters() -> list[click.Parameter]:
             " nothing is imported. FILE may be the folder of a journal. Exit status 77: not all is.",
         ),
         click.Option(
+            ["--parked"],
+            is_flag=True,
+            default=False,
+            help="Say what FILE has parked, since it could not be loaded, and why.",
+        ),
+        click.Option(
+            ["--rename"],
+            multiple=True,
+            metavar="OLD=NEW",
+            help="With --parked: a class or module that is parked is called NEW now; repeatable.",
+        ),
+        click.Option(
+            ["--drop"],
+            multiple=True,
+            metavar="KEY",
+            help="With --parked: give up what is parked as KEY, for good; repeatable.",
+        ),
+        click.Option(
             ["-o", "--output"],
             type=_ANY_FILE,
             help="The file to write; '-' is standard output. Default: FILE with another suffix.",

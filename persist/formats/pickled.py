@@ -92,12 +92,12 @@ def opened(found: Snapshot, seal: Seal) -> Snapshot:
         content = seal.content(sealed.block, sealed.head)
         begin = content.index(b"\n") + 1
         end = content.index(b"\n", begin)
-        passport = Passport.from_line(content[:begin])
+        passport = Passport.from_line(bytes(content[:begin]))
     except (TamperedError, ValueError) as error:
         raise _damage(str(error)) from error
     if passport.outside(found.passport.sealed) != found.passport:
         raise _damage("its passport says two things")
-    stream = _unpacked(content[begin:end], begin, memoryview(content)[end + 1 :])
+    stream = _unpacked(bytes(content[begin:end]), begin, memoryview(content)[end + 1 :])
     return attrs.evolve(
         found, passport=passport, content=Content.of_stream(stream), sealed=None, seal=seal
     )

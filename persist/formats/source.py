@@ -35,6 +35,7 @@ Scalars and containers are as in Python: None, True, 1, 0x1f, 1.5, 'text', b'byt
                                   in the place of its name there may be an object
     Datetime('2026-11-21T10:00:00', timezone)  Date('2026-11-21')  Time('10:00:00')  Decimal('1.50')
     InstanceMethod('name', object)  Module('visits')
+    Concealed('key', 'base64')    the value of a secret field (see `concealment`); or a tuple for the text
     Ref(1, object)  Deref(1)      an object that is met in several places, and the others of these,
                                   before it or after it
 

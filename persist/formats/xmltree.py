@@ -35,6 +35,7 @@ has, and ``reference="N"``, by which <reference key="N"/> means the same object 
     datetime, date, time, decimal   value= (see `words`); in the first and the third the time zone
     method                   name=, and in it the object it is bound to
     module                   name=
+    concealed                value=, and in it the sealed text (see `concealment`), or a tuple
     instance                 class=, and in it, where there are any, in this order: <arguments> and
                              <keywords> of __new__, <members> that are appended, <items> that are
                              set, as keys and values in turn, <setter> of the state, and the state

@@ -9,6 +9,7 @@ from perdure.app.application import Application
 from perdure.app.keeper import Keeper
 from perdure.app.loader import Loader
 from perdure.persist import snapshot
+from perdure.persist.disk import Disk
 from perdure.persist.keyring import Keyring, NoSecretError
 from perdure.persist.sealing import Seal, Secret
 from perdure.persist.store import FolderStore
@@ -50,6 +51,43 @@ def is_sealed(house: SealedHouse) -> bool:
     """Whether nothing on the disk tells of the class, not even a packed stream."""
     states = [snapshot.read(state.path) for state in house.store.states()]
     return all(each.sealed for each in states) and b"Tally" not in kept(house)
+
+
+@attrs.define(eq=False)
+class Recording(Disk):
+    """A disk of which every byte that is ever written is kept, by forked children too."""
+
+    copy: Path
+
+    def write(self, handle: int, data: bytes, offset: int) -> None:
+        with self.copy.open("ab") as file:
+            file.write(data)
+        super().write(handle, data, offset)
+
+
+def test_no_byte_that_is_written_is_in_the_clear_not_even_for_a_moment(
+    house: SealedHouse, tmp_path: Path
+) -> None:
+    disk = Recording(tmp_path / "copy")
+
+    async def work(application: Application, keeper: Keeper) -> None:
+        await visit(application, 2)
+        await keeper.checkpoint()
+        await visit(application, 2)
+
+    house.run(work, disk=disk)
+    house.run(work, disk=disk, stop=True)
+    data = disk.copy.read_bytes()
+    assert house.found() == 8
+    assert len(data) > 5000
+    for plain in (b"Tally", b"perdure.app", b"\x80\x05\x95", b"\x28\xb5\x2f\xfd"):
+        assert plain not in data
+    house.seal, house.folder = None, tmp_path / "plain"
+    house.folder.mkdir()
+    house.run(work, disk=disk)
+    data = disk.copy.read_bytes()
+    assert b"Tally" in data
+    assert b"\x28\xb5\x2f\xfd" in data
 
 
 def test_a_sealed_state_comes_back_after_a_crash_and_after_a_stop(house: SealedHouse) -> None:

@@ -11,6 +11,7 @@ from perdure.convert import recordview
 from perdure.convert.recordview import RecordView
 from perdure.persist.components import Recorder
 from perdure.persist.references import References
+from perdure.persist.secret import Secret
 
 
 class Board:
@@ -145,3 +146,23 @@ def test_a_changed_stream_gives_no_error(data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(stream) - 1))
     changed = stream[:place] + bytes([data.draw(st.integers(0, 255))]) + stream[place + 1 :]
     assert 0 < len(show(view, "state", (made, changed))) <= 41
+
+
+def test_what_is_secret_the_journal_says_before_any_passport_does(view: RecordView) -> None:
+    secret = ((f"{Board.__module__}:Board", ("password",)),)
+    assert list(view.lines("", "secret", secret)) == []
+    lines = show(view, "state", state(Board(password="hunter2")))
+    assert "hidden" in "".join(lines)
+    assert "hunter" not in "".join(lines)
+
+
+def test_a_secret_wrapper_is_hidden_whatever_the_journal_says(view: RecordView) -> None:
+    lines = show(view, "state", state(Board(key=Secret("hunter2"))))
+    lines += show(view, "command", call(Secret("hunter2")))
+    assert "hidden" in lines[-1]
+    assert "hunter" not in "".join(lines)
+
+
+def test_with_reveal_all_is_shown() -> None:
+    view = RecordView(False, {f"{Board.__module__}:Board": ("password",)}, reveal=True)
+    assert "hunter2" in "".join(show(view, "state", state(Board(password="hunter2"))))

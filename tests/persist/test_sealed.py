@@ -63,7 +63,6 @@ def test_a_sealed_file_opens_to_what_was_sealed_and_tells_nothing_before(
     data += base64.b64decode(told.replace(b"\n", b"")[: len(told) // 4 * 4] or b"")
     for hidden in (PLAIN, "Data", "rows", "hidden", "abab"):
         assert hidden.encode() not in data
-        assert base64.b64encode(hidden.encode())[2:-4] not in data or len(hidden) < 6
     assert (found.passport.application, found.passport.sequence) == ("web", 7)
     assert found.passport.names == found.passport.paths == ()
     assert snapshot.peek(path) == found.passport

@@ -33,8 +33,6 @@ from perdure.persist.sealing import (
     block_size,
     name_in,
 )
-from perdure.persist.tokens import TokenError, Tokens
-from perdure.persist.trust import Signer
 
 KEY = Secret("key file", bytes(range(32)))
 SEAL = Seal.new(KEY)
@@ -183,10 +181,10 @@ def test_a_record_opens_in_its_place_only() -> None:
 def test_nothing_of_a_secret_is_shown_or_saved() -> None:
     secret = Secret("passphrase", b"correct horse")
     seal = Seal.new(KEY)
-    for each in (secret, seal, seal.records("web", 1), Keyring([secret]), Tokens.of_seal(seal)):
+    for each in (secret, seal, seal.records("web", 1), Keyring([secret])):
         assert "horse" not in repr(each)
         assert "_key=" not in repr(each)
-    for each in (secret, seal, Keyring([secret]), Tokens.of_seal(seal)):
+    for each in (secret, seal, Keyring([secret])):
         with pytest.raises(TypeError):
             pickle.dumps(each)
         with pytest.raises(TypeError):
@@ -262,25 +260,3 @@ def test_secrets_are_read_from_private_files_of_the_right_form_only(tmp_path: Pa
     for content in (b"", b"\n", b"two\nlines\n"):
         with pytest.raises(BadSecretError):
             read_passphrase(written(tmp_path / "word", content))
-
-
-def test_tokens_are_the_same_for_the_same_value_and_open_in_their_place_only(
-    tmp_path: Path,
-) -> None:
-    tokens = Tokens.of_seal(SEAL)
-    token = tokens.seal(b"geheim", b"registry[Mail].password")
-    assert token == tokens.seal(b"geheim", b"registry[Mail].password")
-    assert token != tokens.seal(b"geheim", b"registry[News].password")
-    assert tokens.open(token, b"registry[Mail].password") == b"geheim"
-    assert tokens.open(tokens.seal(b"", b""), b"") == b""
-    with pytest.raises(TokenError, match="another place"):
-        tokens.open(token, b"registry[News].password")
-    with pytest.raises(TokenError, match="another place"):
-        tokens.open(f"{token[:-8]}AAAAAAA=", b"registry[Mail].password")
-    own = Tokens.of_user(Signer.of_user(tmp_path))
-    with pytest.raises(TokenError, match="another key"):
-        own.open(token, b"registry[Mail].password")
-    with pytest.raises(TokenError, match="expected a sealed value"):
-        tokens.open("geheim", b"")
-    again = Tokens.of_user(Signer.of_user(tmp_path))
-    assert again.open(own.seal(b"geheim", b"x"), b"x") == b"geheim"

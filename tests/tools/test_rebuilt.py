@@ -106,7 +106,7 @@ def test_a_state_of_newer_code_is_refused_under_an_older_blueprint(shop: Shop) -
     assert shop.start().get("") == "visit 4, red"
 
 
-@pytest.mark.parametrize("suffix", [""])
+@pytest.mark.parametrize("suffix", ["", ".xml", ".py"])
 def test_a_service_is_added_to_a_state_that_is_brought_up(shop: Shop, suffix: str) -> None:
     target = f"shop-shutdown.snap{suffix}"
     if suffix:

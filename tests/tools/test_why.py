@@ -179,3 +179,16 @@ def test_a_stranger_s_is_looked_at_as_far_as_it_is_trusted(workshop: Workshop) -
     said = why(workshop, 0, "--trust", "visits", "--pythonpath", workshop.folder)
     assert "and classes of Perdure that hold data; and the modules visits\n" in said
     assert "- 2 classes and functions of the application are here as recorded\n" in said
+
+
+def test_the_blueprint_of_a_state_is_named(workshop: Workshop) -> None:
+    workshop.folder.joinpath("site").mkdir()
+    workshop.mkapp("web", "--path", "site", "--port", "0")
+    workshop.start("-f", "web.snap").stop()
+    said = workshop.run("appconvert", "--why", "web-shutdown.snap").out
+    assert "- it ran from the blueprint " in said
+    assert "..., which is web.snap\n" in said
+    workshop.start("-f", "web.snap").stop()
+    said = workshop.run("appconvert", "--why", "web-shutdown.snap").out
+    assert "- it comes from the snapshot " in said
+    assert "..., which is web.generations/000001.snap\n" in said

@@ -1,0 +1,80 @@
+# Perdure snapshot, source, format 1. This is parsed, never executed.
+
+passport = Passport(
+    format=1,
+    application='web',
+    holds='blueprint',
+    written='2026-11-21T15:41:33Z',
+    writer='perdure 0.1.0',
+    python='',
+    names=[],
+    paths=[],
+    origin=None,
+    secret={},
+    sequence=0,
+    sealed='1 scrypt n=131072 r=8 p=1 salt=9a197cd1344946464600a14fdad43fa1 key=faf43b2593f2fa80 check=c322be780cb15b31 wrapped=de95a720566c2fa93587631b8cc7bb1f4397b149835278f838b8459cc00bcf985dfdd6d65e0da7d2767a0eff0ce5053d sum=fecb36a68e6ce3f8',
+)
+
+application = (
+    'UEVSRFVSRSBTTkFQU0hPVCAxCnsiZm9ybWF0IjogMSwgImFwcGxpY2F0aW9uIjogIndlYiIsICJo\n'
+    'b2xkcyI6ICJibHVlcHJpbnQiLCAid3JpdHRlbiI6ICIyMDI2LTExLTIxVDE1OjQxOjMzWiIsICJ3\n'
+    'cml0ZXIiOiAicGVyZHVyZSAwLjEuMCIsICJweXRob24iOiAiIiwgIm5hbWVzIjogW10sICJwYXRo\n'
+    'cyI6IFtdLCAib3JpZ2luIjogbnVsbCwgInNlY3JldCI6IHt9LCAic2VxdWVuY2UiOiAwLCAic2Vh\n'
+    'bGVkIjogIjEgc2NyeXB0IG49MTMxMDcyIHI9OCBwPTEgc2FsdD05YTE5N2NkMTM0NDk0NjQ2NDYw\n'
+    'MGExNGZkYWQ0M2ZhMSBrZXk9ZmFmNDNiMjU5M2YyZmE4MCBjaGVjaz1jMzIyYmU3ODBjYjE1YjMx\n'
+    'IHdyYXBwZWQ9ZGU5NWE3MjA1NjZjMmZhOTM1ODc2MzFiOGNjN2JiMWY0Mzk3YjE0OTgzNTI3OGY4\n'
+    'MzhiODQ1OWNjMDBiY2Y5ODVkZmRkNmQ2NWUwZGE3ZDI3NjdhMGVmZjBjZTUwNTNkIHN1bT1mZWNi\n'
+    'MzZhNjhlNmNlM2Y4In0Kc2VhbGVkIDI4MTQgMjc2Ngqs7+JpUcqLTHZNYkVYS/0vIplIiufj0wtO\n'
+    'J8WOh5U3oSnO4080ekmwpflUqRpCfqEuRpAoHWfycTSYFvO2xx0HWElHyeYQ+YO2JC8yBB8P4ckH\n'
+    'ZDCVsbi3hs/GWAcDeC9fYACEcJyK4agtwo4xcQIbGHF6XhgoErVr0eAq7OFlxDvDKsQl0OycVFar\n'
+    'JEoy9UucTW9Y4oqZR9GEYZYUTGXwvlzHXVVfo/t0eYDoU5KFohwH6Fe8HTwmunQb/ZsS7qc+bzrJ\n'
+    'iMctkZvLuDpjLlKxXSMcNjZFrIaHvoPp7NMP8rBKxojIr1EuNkbkQScu7uV+YalqLhw6VKGbwvKX\n'
+    'dX9im/cPMaF2RoU18Km085romGw4gUYP//3h6nhI/t6dx1Ln4dJJ/jsbAPNJ/T1s2FcneV2/QPOB\n'
+    'G+iQdeaFysmcv+a/vzEciAomKw80EVBAIn5ABZz8tBnSNs8Nb0bYzf8EHkNZqNudgEQq532mRcq+\n'
+    'RXY1ihPSvaaLl6bYq53bZZpKMHc03v4C40Kxbm7qdwNwgLC2DRcnfUD65kVDakaNvhLyMcXuQnmx\n'
+    '8IcMAg6hhIGPBylDIJThWNWHsutsbFed6xRTgVueiVoZ4vwtTUKGehjIVX5s3u96Lv75rWGVwKxx\n'
+    '4BIs86PqBZ8tQuDly24SRFNx0Z0jr1xxMh0cHo64rj96hQlqCg8cjjxrsMxtip9m4ktBEms69l8s\n'
+    'AqHkGgEdPKYt6boxWrA/AIv4vhccrB4uZ31nrUkyJPlovVlgYYoKQM2IoE3vE4ki7kW7p9gcwsTf\n'
+    'URaIdFORXx0GvuV9X1jW6Tf9E7OOxZ9sagRdgrb+TOiSC1AUjtosFESbstvNi31iS5/t7GccCH15\n'
+    'iUkEZDRz2y7i5Q+VWq+RAQK2kRLZEUZGYNKv7WuGFYvNq89J2sWhSztutMumFqKWo8awGMvLetee\n'
+    'QOuyHL1MKzGUlHLF5n3/p05PQOPfbUNUkVl9BJbDQVrNkNphL2A4kQcbwSU+v1M5YHteqosK4iFC\n'
+    '0sAmOtxx2G7Jl+pDSif5C3ugyL8KnLp/+J9Cpp46rPExuYyBEXWUaokhS54bgym6gE6OzDPpi0m2\n'
+    'TkonW5Ak69oITUvvofG76UtTPEVPgQ01PEajmAJsJeQ7as6YgsTuMaaapzbQhj77vNABcAqvIvhd\n'
+    'G6bbvUIwl+tlP0xrIJvLOvA7EPqf7YxStFcUaYIUKvNh3sPSiGJejS7KuffoEGVsEKZj9rSkzFZA\n'
+    'lms2clmDzji7zsQey8n5g7JhZVMMD1qGSOA6CkVFzXxDlNTFxcYXYIL5MJkHNN5p5chdgJgaUh1y\n'
+    'TkOUoiMMlp0TO3golSPlhYtsd496tB2TcVaBksf11BdhbAiq57xlFBiVgS2YFSlbicGGEv8OnkAH\n'
+    '6fd0lcrxoM7L0ZnOXGFscbqf5vRYmYmlTgDV1aB6HYrDuZQ9bLPHIRtEwhnRAWc47RajRi0U6n1v\n'
+    'H8tj9DMWF62QJ57b57vnN8z33XJbVR5fvg85JIfHzKjCczwQEDnq6qYqqK/PGQhfdBaC8yJf8/kx\n'
+    'q8pUJjQOYZ3+u7WFLPcYZoa5N4wcZl99m6U9hRkjXJyqd2JGheWYHGvueqx3Jpeg85zqLn+95f12\n'
+    'wmoZEIbySfw7q5010ROIC/2syg1/I8TOv3qN69cPWod+X95xK6zpnPBc6cep1Hi26kXvhFhE0252\n'
+    'ppoz0y8tGZ+9KL3v8dy9u2O54eh23bWCdzi9Ve/k0EH7IiCpbqQlv66fTQCFLDwfysGj95spo75B\n'
+    'kWNi35vuhLvgO5BiUGTUjZc1ckBmFTKA+J7Tk8o5UZM+qezF+iMW0YOrwjILWpTCL6mnW2HZCpI9\n'
+    'x2yqNfByHrVXTSY0Vn+zbimvKbwPX/+13JeacAryFykBlUoY3gAxoTrYcB6/o8Tra5mY+cYloNQt\n'
+    '9yD/5InHHjfKsgLLKyf0THwWD4XkLVj3GHahGmfC3/Lrv2Dy8LA6nFeM/HDz9C3u2v3GRsGzk7n1\n'
+    'rVxO/s/jZTUisBvfg9/8LLJOO9m+VYmhs6iFs/EmGtbPSeUbi/rrl6vjYK8pDV8sNEvhT00Uvt0U\n'
+    'eDa3nsZkTliAGazlPedEo5ibXlNPY3ng80+a51qEVVVFEmrpgmHSVMLAKbF+OP5a3CVjwkcp1vn7\n'
+    'qKu9JH2rk9Rr5bkg2TWmDvhA1ttPPlRngY7e7MNq8eRr/3N6P3/zzAM7lQaTIFmXa7efmOOEfnbl\n'
+    'XDI3lft6irwlUpxTuqO08CoJoyx9R1sNj/3xbT8EWiOJBs7NJ9DaaUtiW9NKpUm7yemwiL+D+1Pj\n'
+    'yugcj9ehrx1zpeWSs06p74S3+EaR8A0hJClMVqZFsMSyZTIpuTCV/LoIx8S5lCcUxMSEWpNA+Xt+\n'
+    '5OImoMTKZmdpwskaHluaSC5r3eyvTwOlgts1SWoxHv2cfS5QEoP/26lrcKj5ChdrFwebXX8yay1m\n'
+    '/k/ING3e5fb8S6ADK/N4WuIAjF23owAniTViicmCulI7xfCrNwA3KXpijBWRsXUvox0qmlxSrtkB\n'
+    'wn/+IOWCxO5Mz6LQGgDXxgueMTUdF/Ark73rZtqosLlDmidN14BEClkiwMUQ2Zdo2A7Yd4Elk7Z+\n'
+    '5A5DXWuVwSrL5AsKgFnrsIWcxfigHcEpB4Y76LOUvxVRPz2bgpCPGWRv+vGmt0/4RHyf4MuFPrTZ\n'
+    'c1LNYPVe5mYUdJ+VVEUcwA0h7qgF3gw0Zv/VniwMSXMrbkldjfdKiel44T8KHyUDjNTE2r4NcEGt\n'
+    'IEUOcBukPgFf1FtReizeFMma7GvVjnMtM7XoiGOvaNXnBNJMcqKHFPEvbutUtH8tKFaBl9RdVR77\n'
+    'AgNNO9KDnPWmK3zork8PrTecXBvuaLCmTNfqzUs4VlAWNyy37LBIMETUcpgAlLGoE7jSkE+IUSQX\n'
+    'mVpo63oK9fyDdxc6b3hbyu1Ad5RIKdqgSULAeXrLbVpKHSlD8y/edbx2o+8YBcRp3xiOCU3gnKt0\n'
+    'takp+26H9rMGdM0qckwVxTUY5ep9CcFBr12jBMsg8eZDNZ5rMTpfpjYJQD+dl3+Hsc76qTBB7lrx\n'
+    'm6Y34YA/qCtbQT5ssdZp1XbMvUzkLTBPlQ2lD8JEzyXzWih8flY1pg0yRxxIe4MhCCG8ClR8wAFu\n'
+    'FZXnUIAKutLWIfzftdL0SziPqpL1rG+w8ABlwSXBfCrTi/vLW8is+faURkoSxLMR5eEjMMHBSG4d\n'
+    'Ho+/x4P6ASbheRhoKsnPUaQGKP9P7EZ3egr9aQcLcWoc7IGGE/l6KXQ4de0WWd5c2ana3yO0Dmz0\n'
+    'fG818DBfGPi87+TRpgfZchaA7VnDP9kGGU4b72AV5IFJsBYElwVmuy0FubGy8QIwnaKujZg1pAjh\n'
+    '1PzXqSzu4EZW3D+jYICl8huOU10Ridz0BvmrJu0KJm0tNf9UkGaYG+qIu12nP+YMj/ao2J0g7kqJ\n'
+    'gnU2eMW0ze9UccfsncnToFDcGZZxjKps1jeH0ujQ+ULz7eXuqW6Fd5wZQvxUwNtIC3tg/bDYDppN\n'
+    '5bFBOjMM6E+8HBKCQO3pI8++5JTaxS4Oa9mUvdkac6LKR0+uRrVCrhW3fOABcj54Jn/w4avKYmXK\n'
+    'Tv32mN1fcks27GwyKccIqXifZiJV3BOIXgW+bvmITf1qflhCUhA4/6JTd9opjeUoHrl+bf7JZf7Y\n'
+    '1BgwpMto8NJRPlk7P+NUj08O2In8yPHLPeQWlZKu63wsmMvE32+ixreBxNAmvsLDmY43ZQ7Z94Ls\n'
+    'SwdqMUOeaM7rzyf00uHNEsqSM9pA923MqoYszMtsFfTQISCpPZKb1+8TtoRrIVCPJIRYPEGnAYNw\n'
+    'e1I1Pj/qwQurldGggjJrA/YLWYeHrND4AzITzL9IPMRspXlNFHJFpFC+V/OPqYEC2rQ80CfBf35w\n'
+    'oG1wFc9MEuOxBQ==\n'
+)
