@@ -26,6 +26,37 @@ class Known:
     looked_at: bool = True
 
 
+class Memory(dict[str, Known]):
+    """What is known of components, by their keys. It is changed by `know` and `forget` alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holders: dict[str, set[str]] = {}
+        """The keys of those whose record refers to a component, by its key."""
+        self.size = 0
+        """Bytes of all records."""
+
+    def know(self, key: str, known: Known) -> None:
+        """From now on this is known."""
+        self.forget(key)
+        self[key] = known
+        if known.record is not None:
+            self.size += len(known.record.state)
+            for each in known.record.met:
+                self.holders.setdefault(each, set()).add(key)
+
+    def forget(self, key: str) -> None:
+        """From now on nothing is known of this one."""
+        known = self.pop(key, None)
+        if known is not None and known.record is not None:
+            self.size -= len(known.record.state)
+            for each in known.record.met:
+                holders = self.holders.get(each, set())
+                holders.discard(key)
+                if not holders:
+                    self.holders.pop(each, None)
+
+
 Before = dict[str, Known | None]
 """What components were, by their keys; None is nothing."""
 

@@ -19,9 +19,10 @@ from ..persist.snapshot import VerificationError
 from ..persist.storage import Store
 from ..persist.trust import Policy
 from .application import Application
+from .beginning import Beginning
 from .collection import ServiceCollection
 from .loader import Loader
-from .recovery import Beginning, is_kept, last_kept
+from .recovery import is_kept, last_kept
 from .registry import Registry
 from .web import scriptmodule
 

@@ -15,7 +15,7 @@ from ..persist.components import (
 )
 from ..persist.parked import StandIn
 from ..persist.trust import Policy
-from .changes import Before, Changes, Known
+from .changes import Before, Changes, Known, Memory
 from .complaints import Complaints
 from .mutations import has_mutations
 from .references import ApplicationReferences
@@ -49,13 +49,9 @@ class Watch:
         self._small = Recorder(self.references, LARGEST)
         self._any = Recorder(self.references, _LONGEST_CALL)
         self._whole = Recorder(self.references)
-        self._known: dict[str, Known] = {}
-        # The keys of those whose record refers to a component, by its key.
-        self._holders: dict[str, set[str]] = {}
+        self._known = Memory()
         self._complaints = Complaints()
         self._mutates: dict[type, bool] = {}
-        # Bytes of what is known.
-        self._size = 0
         self._round: Iterator[str] = iter(())
         self._anew = False
 
@@ -80,7 +76,7 @@ class Watch:
             # What has been made since, and is in no record yet, is none of what is saved.
             if known is None and component is not None and objects.get(key) is component:
                 known = self._look(key, component)
-                self._know(key, known)
+                self._known.know(key, known)
             if known is not None and known.record is not None and known.record.met:
                 unknown += [each for each in known.record.met if each not in self._known]
 
@@ -130,14 +126,14 @@ class Watch:
                 if was is None and known is not None:
                     # It could not be saved before: records that refer to it lead to nothing.
                     renewed.add(key)
-                    saw += self._holders.get(key, ())
+                    saw += self._known.holders.get(key, ())
                 found.entries.append((key, "state", (record.made, record.state)))
                 # What was reached only, and is not known, is not new, but for what is in no record
                 # yet; what it was cannot be said.
                 is_new = number < asked or references.expects(key)
                 before = known or (None if is_new else Known(component, None))
                 found.before.setdefault(key, before)
-            self._know(key, now if now.looked_at else Known(component, None, False))
+            self._known.know(key, now if now.looked_at else Known(component, None, False))
         return found
 
     def undo(self, before: Before, *, for_good: bool = True) -> None:
@@ -152,10 +148,10 @@ class Watch:
         for key, known in before.items():
             if known is None:
                 components.pop(key, None)
-                self._forget(key)
+                self._known.forget(key)
                 continue
             components[key] = known.component
-            self._know(key, known)
+            self._known.know(key, known)
             self.references.put(key, known.component)
             if known.record is not None:
                 records[key] = known.record
@@ -163,7 +159,7 @@ class Watch:
         for key, component in made.items():
             if components[key] is not component:
                 components[key] = component
-                self._know(key, Known(component, records[key]))
+                self._known.know(key, Known(component, records[key]))
                 if for_good:
                     _log.warning(
                         "registry[%s] could not be undone in place and was replaced: get it from"
@@ -293,7 +289,7 @@ class Watch:
                 continue
             if former is not None:
                 # Whoever refers to what was there holds something that is no component any more.
-                holders = self._holders.get(key, set()).difference(saw)
+                holders = self._known.holders.get(key, set()).difference(saw)
                 saw += holders
                 keys += holders
             if (former is not None or component is None) and key not in left:
@@ -306,7 +302,7 @@ class Watch:
                 references.put(key, component)
             else:
                 references.drop(key)
-                self._forget(key)
+                self._known.forget(key)
         for key in saw:
             component = present.get(key)
             if component is not None and id(component) not in references.keys:
@@ -317,7 +313,7 @@ class Watch:
         known = self._known.get(key)
         if known is None or known.looked_at or has_mutations(type(known.component)):
             return
-        self._know(key, Known(known.component, None))
+        self._known.know(key, Known(known.component, None))
 
     def _look_for_stray(self, key: str, found: Changes) -> None:
         known = self._known.get(key)
@@ -330,47 +326,28 @@ class Watch:
         if now is None:
             return
         if now == was:
-            holders = self._holders.get(key, ())
+            holders = self._known.holders.get(key, ())
             if (
                 self._anew
-                and self._size > _KEPT
+                and self._known.size > _KEPT
                 and not any(map(self.roaming.__contains__, holders))
             ):
-                self._forget(key)
+                self._known.forget(key)
             return
         where = difference(was, now)
         if where is None:
-            self._know(key, Known(known.component, now))  # The same, pickled in another way.
+            self._known.know(key, Known(known.component, now))  # The same, pickled in another way.
             return
         self.roaming[key] = None
         found.entries.append((key, "state", (now.made, now.state)))
         found.before[key] = known
-        self._know(key, Known(known.component, now))
+        self._known.know(key, Known(known.component, now))
         _log.warning(
             "registry[%s]%s was changed by what did not get it from the registry; it is written"
             " now, and looked at in every turn from now on",
             key,
             where,
         )
-
-    def _know(self, key: str, known: Known) -> None:
-        self._forget(key)
-        self._known[key] = known
-        if known.record is not None:
-            self._size += len(known.record.state)
-            for each in known.record.met:
-                self._holders.setdefault(each, set()).add(key)
-
-    def _forget(self, key: str) -> Known | None:
-        known = self._known.pop(key, None)
-        if known is not None and known.record is not None:
-            self._size -= len(known.record.state)
-            for each in known.record.met:
-                holders = self._holders.get(each, set())
-                holders.discard(key)
-                if not holders:
-                    self._holders.pop(each, None)
-        return known
 
     def _look(self, key: str, component: object, *, whole: bool = False) -> Known:
         """The component as it is now. With `whole`, of any size, and with mutations, too."""

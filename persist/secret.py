@@ -31,7 +31,7 @@ class Secret(Generic[T]):
         """Whether the value is equal to `value`, compared like two secrets are."""
         return _is_same(self._value, value)
 
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: object) -> bool:
         if not issubclass(class_of(other), Secret):
             return NotImplemented
         return _is_same(self._value, other._value)

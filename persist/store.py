@@ -388,14 +388,7 @@ class FolderStore:
         return Journal(
             self.journal_folder,
             application=self.application,
-            first=first,
-            carried=carried,
-            key=key,
-            level=level,
-            fresh=fresh,
-            seal=self.seal,
-            on_progress=on_progress,
-            on_failure=on_failure,
-            on_recovery=on_recovery,
-            disk=self.disk,
-        )
+            first=first, carried=carried, key=key, level=level, fresh=fresh,
+            on_progress=on_progress, on_failure=on_failure, on_recovery=on_recovery,
+            seal=self.seal, disk=self.disk,
+        )  # fmt: skip

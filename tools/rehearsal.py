@@ -10,7 +10,8 @@ from contextlib import suppress
 import attrs
 
 from ..app import privileges
-from ..app.recovery import Beginning, begin
+from ..app.beginning import Beginning
+from ..app.recovery import begin
 from ..app.state import Keeping, LeftOutError, SyntaxKeptError
 from ..convert.brief import in_words
 from ..persist.errors import PerdureError

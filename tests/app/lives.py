@@ -7,9 +7,10 @@ from pathlib import Path
 import attrs
 
 from perdure.app.application import Application
+from perdure.app.beginning import Beginning
 from perdure.app.keeper import Durability, Keeper, Pace
 from perdure.app.loader import Loaded, Loader
-from perdure.app.recovery import Beginning, begin
+from perdure.app.recovery import begin
 from perdure.app.state import Keeping
 from perdure.persist import snapshot
 from perdure.persist.disk import DISK, Disk

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from perdure.app.application import Application
+from perdure.app.beginning import Beginning
 from perdure.app.keeper import Keeper
 from perdure.app.loader import Loader
-from perdure.app.recovery import Beginning, begin
+from perdure.app.recovery import begin
 from perdure.app.state import Keeping
 from perdure.persist.store import FolderStore
 from perdure.persist.trust import Signer

@@ -12,10 +12,11 @@ from contextlib import suppress
 import attrs
 
 from perdure.app.application import Application
+from perdure.app.beginning import Beginning
 from perdure.app.keeper import Durability, Keeper
 from perdure.app.loader import Loader
 from perdure.app.mutations import mutation
-from perdure.app.recovery import Beginning, begin
+from perdure.app.recovery import begin
 from perdure.app.state import Keeping
 from perdure.persist.files import WriteError
 from perdure.persist.store import FolderStore

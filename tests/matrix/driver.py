@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from perdure.app.application import Application
+from perdure.app.beginning import Beginning
 from perdure.app.keeper import Keeper, Pace
 from perdure.app.loader import Loader
-from perdure.app.recovery import Beginning, begin
+from perdure.app.recovery import begin
 from perdure.app.state import Keeping
 from perdure.persist import snapshot
 from perdure.persist.errors import PerdureError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.app.recovery import Beginning
+from perdure.app.beginning import Beginning
 from perdure.app.rewind import Archive
 from perdure.persist import snapshot
 from perdure.persist.errors import PerdureError
