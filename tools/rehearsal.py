@@ -142,10 +142,10 @@ def _saved(server: Server, prepared: Prepared, beginning: Beginning) -> Iterator
     is_copied = beginning.state is not None or server.durability == "checkpoint"
     if beginning.resumption.fresh and is_copied and not server.no_save:
         # As `Keeper.open` does: there is no start without.
-        prepared.store.admit(keeping.draft(beginning.sequence, partial=False))
+        prepared.store.admit(keeping.draft_whole(beginning.sequence))
     begun = time.monotonic()
     try:
-        path = keeping.save(beginning.sequence)
+        path = keeping.save(beginning.sequence, recorded=server.durability != "checkpoint")
     except (LeftOutError, SyntaxKeptError) as error:
         yield f"warning: at its end it would be saved only in part: {error}"
         return
