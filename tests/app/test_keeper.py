@@ -501,7 +501,7 @@ class Watched(asyncio.Event):
 def test_the_end_waits_for_no_checkpoint_that_was_just_asked_for(
     house: House, rounds: int, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def work(_: Application, keeper: Keeper) -> None:
+    async def work(application: Application, keeper: Keeper) -> None:
         watched = Watched()
         monkeypatch.setattr(keeper, "_wanted", watched)
         await watched.awaited.wait()
