@@ -22,6 +22,7 @@ _HARMLESS = frozenset(
         "cattrs",
         "cryptography",
         "decimal",
+        "encodings",
         "fractions",
         "ipaddress",
         "lxml",
