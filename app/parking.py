@@ -110,6 +110,7 @@ class _Loading:
         self._policy = policy
         self._texts = passport.classes
         self._migration = Migration.of(passport.shapes, policy)
+        self._migrations: dict[tuple[Any, ...], Migration] = {}
         self._since = now()
         self._found: dict[tuple[str, str], RestoreError | None] = {}
         # What is parked now, and what stays so.
@@ -221,8 +222,13 @@ class _Loading:
         ]
 
     def _bring(self, made: bytes, state: bytes, fields: Fields) -> tuple[bytes, bytes]:
-        shapes = {**dict.fromkeys(fields["names"], UNKNOWN), **parsed(fields["shapes"])}
-        return Migration.of(shapes, self._policy).record(made, state)
+        # To look for what is not there takes long, and many have the same classes.
+        known = (tuple(fields["names"]), *fields["shapes"].items())
+        migration = self._migrations.get(known)
+        if migration is None:
+            shapes = {**dict.fromkeys(fields["names"], UNKNOWN), **parsed(fields["shapes"])}
+            migration = self._migrations[known] = Migration.of(shapes, self._policy)
+        return migration.record(made, state)
 
     def _vet(self, names: Iterable[Global]) -> str | None:
         names = list(names)

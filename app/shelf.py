@@ -92,7 +92,7 @@ class Shelf:
         bay = Bay(f"{ALARM}{alarm}", positional, _ARGUMENTS)
         texts = _texts(shapes)
         park(changed, {bay: Reason(reason_of(error), now())}, lambda names: closure(texts, names))
-        return graphstream.write(changed)
+        return graphstream.write(Graph((tuple(positional), keywords), graph.names))
 
     def _put(
         self, key: str, made: bytes, state: bytes, texts: Mapping[str, str], *, called: bool

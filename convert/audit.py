@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -61,7 +61,7 @@ class Audit:
     def _look(self, item: object) -> None:
         if not isinstance(item, Node):
             return
-        subject = item.function if isinstance(item, Call) else class_of(item)
+        subject: Any = item.function if isinstance(item, Call) else class_of(item)
         if type(subject) is not Global:
             return
         uses = self._of(subject)

@@ -11,7 +11,7 @@ import attrs
 
 from ..persist import graphstream
 from ..persist.errors import PerdureError
-from ..persist.graph import Call, Global, Graph, GraphError, Instance, Node, is_shared
+from ..persist.graph import Call, Global, Graph, GraphError, Node, is_shared
 from ..persist.graphstream import StreamError
 from ..persist.parting import Fields, field, parked_in, reach
 from ..persist.shapes import Shape

@@ -17,6 +17,7 @@ from cattrs import BaseConverter
 from cattrs.dispatch import FunctionDispatch
 
 from .graph import Call, Global, Node
+from .parting import is_stand_in
 from .place import Item
 from .reduction import class_of
 from .typewords import shown, words
@@ -126,6 +127,8 @@ class Expectations:
         """The class that `value` will have; None if that cannot be known."""
         if not isinstance(value, Node):
             return class_of(value)
+        if is_stand_in(value):
+            return None
         named = named_by(value)
         found = UNKNOWN if named is None else self._lookup(named)
         return found if isclass(found) else None

@@ -44,9 +44,9 @@ class _Effort:
     def copy(self, arguments: tuple[Any, ...]) -> None:
         """Allow for copies of all in `arguments`. Raises `StreamError`."""
         for argument in arguments:
-            pieces = _PIECES.get(type(argument))
-            if pieces:
-                self._pieces -= len(argument) // pieces
+            kind = cast("type[object]", type(argument))
+            if kind in _PIECES:
+                self._pieces -= len(argument) // _PIECES[kind]
         self._pieces -= len(arguments)
         if self._pieces < 0:
             raise StreamError("it has more made of the same parts than anybody has memory for")
@@ -103,20 +103,21 @@ class _StandIn(metaclass=_Named):
         pass
 
     def __hash__(self) -> int:
-        return object.__hash__(self) if self.hasher is None else self.hasher(self._parts)
+        hasher = type(self).hasher
+        return object.__hash__(self) if hasher is None else hasher(self._parts)
 
     def __eq__(self, other: object) -> bool:
         self.effort.compare()
         return self is other
 
-    def __setstate__(self, state: object) -> None:
+    def __setstate__(self, state: Any) -> None:
         if self._closed:
             raise StreamError(f"{self.name} has a state already")
-        parts = cast("tuple[object, ...]", state) if isinstance(state, tuple) else (state,)
+        parts = cast("tuple[object, ...]", state) if type(state) is tuple else (state,)
         self.effort.copy(parts)
         if self.listed:
             _check_state(self.name, state)
-            if self.hasher is not None:
+            if type(self).hasher is not None:
                 self._parts = tuple(cast("dict[str, Any]", state).values())
         else:
             self._closed = any(isinstance(part, dict) and _CALLED & part.keys() for part in parts)
@@ -141,11 +142,12 @@ class _StandIn(metaclass=_Named):
             raise StreamError(f"{self.name} takes no members")
 
 
-def _check_state(name: str, state: object) -> None:
+def _check_state(name: str, state: Any) -> None:
     known = DATA_CLASSES[name] if name in DATA_CLASSES else VALUE_FIELDS.get(name, frozenset())
     if type(state) is not dict:
         raise StreamError(f"{name} has no such state")
-    for field, value in cast("dict[object, object]", state).items():
+    fields = cast("dict[object, object]", state)
+    for field, value in fields.items():
         if type(field) is not str or (
             field in _CALLED or field.startswith("__") if known is None else field not in known
         ):
@@ -153,7 +155,7 @@ def _check_state(name: str, state: object) -> None:
         # Code that sets an attribute of what it finds in a field would change the class for all.
         if isinstance(value, type):
             raise StreamError(f"the field {field} of {name} is a class")
-    if name in STATE_RULES and not STATE_RULES[name](cast("dict[Any, Any]", state)):
+    if name in STATE_RULES and not STATE_RULES[name](fields):
         raise StreamError(f"{name} has no such state")
 
 
@@ -224,23 +226,24 @@ def check_parts(made: bytes, state: bytes, policy: Policy) -> None:
 
     Both streams name nothing but what `policy` allows. Raises `StreamError` as `names_in`.
     """
-    kind, given = (_tried(_reader(stream, policy).load) for stream in (made, state))
+    kind = _tried(_reader(made, policy).load)
+    given: Any = _tried(_reader(state, policy).load)
     if not (isinstance(kind, type) and issubclass(kind, _StandIn)):
         raise StreamError("its component is of no class")
     if type(given) is not tuple:
         raise StreamError("it is no state of a component")
-    _tried(lambda: _give(kind, *cast("tuple[Any, ...]", given)))
+    _tried(lambda: _give(kind, *given))
 
 
 def _give(
     kind: type[_StandIn], state: Any = None, members: Any = None, pairs: Any = None, *setter: Any
 ) -> None:
-    if not isinstance(members, list | None) or not isinstance(pairs, list | None):
+    if {type(members), type(pairs)} - {list, type(None)}:
         raise StreamError("it has members or items that are none")
     whole = kind.__new__(kind)
     if members is not None:
-        whole.extend(cast("list[object]", members))
-    for key, value in cast("list[Any]", pairs or []):
+        whole.extend(members)
+    for key, value in pairs or ():
         whole[key] = value
     if setter not in ((), (None,)):
         (function,) = setter

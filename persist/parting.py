@@ -61,7 +61,7 @@ def field(node: Any, name: str) -> Any:
 
 def parked_in(item: Any) -> Fields | None:
     """The fields of what is parked where `item` is; None for what is no stand-in."""
-    if not isinstance(item, Node) or not _is_stand_in(item):
+    if not isinstance(item, Node) or not is_stand_in(item):
         return None
     record = field(item, "parked")
     found = fields_of(record.state) if isinstance(record, Instance) else None
@@ -99,7 +99,7 @@ def park(
     }
     berths: dict[int, tuple[Bay, Any, Any]] = {}
     for bay in bays:
-        if not (isinstance(bay.item, Node) and _is_stand_in(bay.item)):
+        if not (isinstance(bay.item, Node) and is_stand_in(bay.item)):
             stand_in, content = _leave(bay, kinds)
             berths[id(stand_in)] = bay, stand_in, content
     live = {id(item): item for item in reach([graph.root])}
@@ -352,7 +352,8 @@ class _ReferringNames(Names):
         return found
 
 
-def _is_stand_in(node: Node) -> bool:
+def is_stand_in(node: Node) -> bool:
+    """Whether something parked is where `node` is."""
     kind = node.function if isinstance(node, Call) else type(node)
     return type(kind) is Global and kind.module == _MODULE and kind.name in ("StandIn", "stand_in")
 

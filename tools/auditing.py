@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ..app.replay import ReplayError
+from ..app.records import ReplayError
 from ..app.rewind import all_records, read_record
 from ..convert.audit import Audit
 from ..persist import graphstream, inert, inventory, snapshot

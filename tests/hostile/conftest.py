@@ -22,6 +22,7 @@ _HARMLESS = frozenset(
         "cattrs",
         "cryptography",
         "decimal",
+        "encodings",
         "fractions",
         "ipaddress",
         "lxml",
@@ -67,7 +68,7 @@ def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Canary]:
     for name in ("__init__", "__main__", "below"):
         (tmp_path / TRAP / f"{name}.py").write_text(trap)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     made = Canary(tmp_path)
     monkeypatch.setattr(sys, "meta_path", [made, *sys.meta_path])
     trusted.calls.clear()

@@ -8,7 +8,8 @@ import pytest
 
 from perdure.app.application import Application
 from perdure.app.mutations import mutation
-from perdure.app.replay import ReplayError, replay
+from perdure.app.records import ReplayError
+from perdure.app.replay import replay
 from perdure.persist.restore import RestoreError, TrustError
 from perdure.persist.trust import Policy
 
@@ -162,4 +163,6 @@ def test_an_honest_strangers_records_are_replayed(canary: Canary) -> None:
     ] == [3]
     called_twice = stream(number(3) + number(4) + pickle.TUPLE2 + pickle.EMPTY_DICT + pickle.TUPLE2)
     till = done(KEY, "command", ("put", time.time(), None, None, called_twice))
-    assert till.registry.get_component(Till).sum == 7
+    found = till.registry.get_component(Till)
+    assert found is not None
+    assert found.sum == 7

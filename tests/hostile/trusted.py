@@ -3,10 +3,12 @@
 import functools
 import os
 import sys
+from typing import Any
 
 calls: list[object] = []
-run = os.system
-partial = functools.partial(os.system, "touch canary")
+system: Any = vars(os)["system"]
+run = system
+partial = functools.partial(system, "touch canary")
 tools = sys.modules
 space = sys
 
@@ -15,7 +17,7 @@ class Kept:
     """A component, or a part of one."""
 
     tool = os
-    run = staticmethod(os.system)
+    run = staticmethod(system)
 
     def __init__(self) -> None:
         self.value = 0

@@ -66,3 +66,9 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
     for release in RELEASES:
         install(release, made.code(release))
     return made
+
+
+@pytest.fixture
+def kills() -> int:
+    """How often a test kills something: PERDURE_TEST_KILLS, or enough to find a gross mistake."""
+    return int(os.environ.get("PERDURE_TEST_KILLS", "4"))

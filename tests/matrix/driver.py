@@ -5,7 +5,10 @@ A job is a list: what to do, and the arguments of the function of that name.
 
 import asyncio
 import json
+import os
+import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,9 @@ from perdure.app.loader import Loader
 from perdure.app.recovery import begin
 from perdure.app.state import Keeping
 from perdure.persist import snapshot
+from perdure.persist.disk import DISK, Disk
 from perdure.persist.errors import PerdureError
+from perdure.persist.parked import parked_at
 from perdure.persist.store import FolderStore
 from perdure.persist.trust import Signer
 
@@ -25,17 +30,48 @@ SIGNER = Signer.of_user()
 LOADER = Loader(SIGNER)
 
 
-def begun(folder: str, syntax: str) -> tuple[Beginning, FolderStore]:
-    store = FolderStore(Path(folder), "shop", syntax=syntax)
+class DyingDisk(Disk):
+    """Has its process killed in the middle of the operation of this number that changes something."""
+
+    def __init__(self, last: int) -> None:
+        self.left = last
+
+    def count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def write(self, handle: int, data: bytes, offset: int) -> None:
+        half = len(data) // 2
+        super().write(handle, data[:half], offset)
+        self.count()
+        super().write(handle, data[half:], offset + half)
+
+
+def _counted(name: str) -> Callable[..., Any]:
+    def operation(self: DyingDisk, *arguments: Any) -> Any:
+        done = getattr(Disk, name)(self, *arguments)
+        self.count()
+        return done
+
+    return operation
+
+
+for each in ("create", "truncate", "sync", "rename", "link", "unlink", "make_folder"):
+    setattr(DyingDisk, each, _counted(each))
+
+
+def begun(folder: str, syntax: str, disk: Disk = DISK) -> tuple[Beginning, FolderStore]:
+    store = FolderStore(Path(folder), "shop", syntax=syntax, disk=disk)
     return begin(Application("shop"), None, store, LOADER), store
 
 
-def live(folder: str, syntax: str, numbers: list[int], *ends: str) -> None:
+def live(folder: str, syntax: str, numbers: list[int], *ends: str, disk: Disk = DISK) -> None:
     """A run for these days, with a ``checkpoint`` before the last, that is stopped (``stop``) or not."""
     import day
 
     Path(folder).mkdir(exist_ok=True)
-    beginning, store = begun(folder, syntax)
+    beginning, store = begun(folder, syntax, disk)
 
     async def run() -> None:
         keeper = Keeper(Keeping(beginning, store, LOADER), "durable", Pace())
@@ -57,12 +93,29 @@ def live(folder: str, syntax: str, numbers: list[int], *ends: str) -> None:
     asyncio.run(run())
 
 
+def die(folder: str, syntax: str, numbers: list[int], last: int) -> bool:
+    """A run that is stopped, but killed while its disk is at its `last` operation; whether it was."""
+    child = os.fork()
+    if child == 0:
+        try:
+            live(folder, syntax, numbers, "stop", disk=DyingDisk(last))
+        except BaseException:  # noqa: BLE001 - nothing of the child goes on
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, -signal.SIGKILL), status
+    return status != 0
+
+
 def look(folder: str, syntax: str) -> Any:
-    """What a run would begin with."""
+    """What a run would begin with; what is parked, if anything is."""
     import day
 
     beginning, _ = begun(folder, syntax)
-    assert not beginning.warnings, beginning.warnings
+    if beginning.warnings:
+        assert all(" is parked: " in each for each in beginning.warnings), beginning.warnings
+        return {"parked": beginning.warnings}
     return day.picture(beginning.application)
 
 
@@ -79,13 +132,18 @@ def write(path: str, syntax: str, numbers: list[int]) -> None:
 
 
 def load(path: str) -> Any:
-    """What is in a snapshot."""
+    """What is in a snapshot; what is parked, if anything is."""
     import day
 
-    return day.picture(LOADER.load(Path(path)).application)
+    application = LOADER.load(Path(path)).application
+    components = application.registry.components
+    parked = [key for key, each in components.items() if parked_at(each) is not None]
+    return {"parked": parked} if parked else day.picture(application)
 
 
-JOBS: dict[str, Callable[..., Any]] = {each.__name__: each for each in (live, look, write, load)}
+JOBS: dict[str, Callable[..., Any]] = {
+    each.__name__: each for each in (live, die, look, write, load)
+}
 
 
 def done(name: str, *arguments: Any) -> Any:

@@ -22,7 +22,7 @@ _DAY: Final = """
         visits.visit(customer)
         registry.get_component(Sales, default=Sales).sell(make_order(number, customer, item))
         registry.alarms.at(4e9 + number, visits, "visit", customer)
-        kept = KeptSession(name, 900.0, 0.0)
+        kept = KeptSession(name, 900.0, 4e9)
         kept.components[f"{Customer.__module__}.{Customer.__qualname__}"] = customer
         registry.set_component(KeptSession, kept, name=name)
 """

@@ -19,6 +19,7 @@ ENDS = {
     "crashed after a checkpoint": ([], ["checkpoint"]),
     "never saved": ([], []),
 }
+REFUSALS = ("NewerSchemaError", "RestoreError")
 STATES = list(product(SYNTAXES, ENDS))
 
 
@@ -64,21 +65,30 @@ def test_all_that_earlier_releases_have_written_comes_up(
 
 
 @pytest.mark.parametrize("reader", list(RELEASES)[:-1])
-def test_what_later_releases_have_written_is_left_alone_and_comes_up_again(
-    matrix: Matrix, written: Path, reader: int
+def test_what_later_releases_have_written_is_refused_or_parked_and_comes_up_again(
+    matrix: Matrix, written: Path, tmp_path: Path, reader: int
 ) -> None:
     before = files(written)
     writers = range(reader + 1, max(RELEASES) + 1)
-    jobs = {writer: looks(written, writer) for writer in writers}
-    found = iter(matrix.do(reader, [job for writer in writers for job in jobs[writer]]))
+    copies = {writer: shutil.copytree(written, tmp_path / str(writer)) for writer in writers}
+    jobs: list[list[Any]] = []
     for writer in writers:
-        for job in jobs[writer]:
-            assert next(found)["error"], (job, writer)
+        jobs += looks(written, writer)
+        for syntax, end in STATES:
+            # A run that carries what is parked.
+            folder = copies[writer] / f"{writer} {syntax} {end}"
+            jobs.append(["live", folder, syntax, [], "stop"])
+    for job, found in zip(jobs, matrix.do(reader, jobs), strict=True):
+        match job[0]:
+            case "live":
+                assert found is None or found["error"][-1] in REFUSALS, (job, found)
+            case _:
+                assert "parked" in found or found["error"][-1] in REFUSALS, (job, found)
     assert files(written) == before
     for writer in writers:
-        assert matrix.do(writer, jobs[writer]) == [expected([writer] * 3, writer)] * len(
-            jobs[writer]
-        )
+        again = looks(copies[writer], writer)
+        found = matrix.do(writer, again)
+        assert found == [expected([writer] * 3, writer)] * len(again)
 
 
 @pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "crashed"])
