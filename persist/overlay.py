@@ -75,6 +75,9 @@ class Overlay(Disk):
         self._check_free(path)
         self._folders.add(path)
 
+    def sync(self, handle: int) -> None:
+        """Nothing: memory is all there is."""
+
     def rename(self, source: Path, target: Path) -> None:
         """As `Disk.rename`, for what is read through this."""
         self.link(source, target, replaced=True)
