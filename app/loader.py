@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from ..persist import concealment, modules, snapshot
+from ..persist import account, concealment, modules, snapshot
 from ..persist.errors import PerdureError
 from ..persist.formats.format import FormatError
 from ..persist.keyring import Keyring
@@ -193,12 +193,14 @@ def _restored(
     found: Snapshot, policy: Policy, reasons: parking.Reasons
 ) -> tuple[Any, Sequence[parking.Returned]]:
     if not reasons and not parking.has_parked(found.passport):
+        take_back = account.marked()
         try:
             return restore(found.stream, policy, found.passport.shapes), ()
         except SchemaError:
             raise
         except RestoreError:
-            pass  # The other way takes longer, and says the same where nothing can be parked.
+            # The other way takes longer, and says the same where nothing can be parked.
+            take_back()
     return parking.load(found.stream, policy, found.passport, reasons)
 
 

@@ -8,7 +8,7 @@ left out whose classes cannot be found; then those that fail, too, when each is 
 state is never changed by that: one that stays parked is the same bytes as before.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
@@ -17,7 +17,7 @@ from ..persist import graphstream
 from ..persist.graph import Global, Graph, Node
 from ..persist.migration import Migration
 from ..persist.parked import Kept, Parked, ParkedError, StandIn, parked_at, standing_for
-from ..persist.parting import STAND_IN, Bay, Fields, Reason, field, park, parked_in, put_back, reach
+from ..persist.parting import STAND_IN, Fields, Reason, park, parked_in, put_back, reach
 from ..persist.references import References, resolving
 from ..persist.restore import RestoreError, TrustError, find_named, restore
 from ..persist.schemaerrors import SchemaError
@@ -26,7 +26,7 @@ from ..persist.snapshot import now
 from ..persist.trail import find as place_of
 from ..persist.trust import Policy
 from . import alarms
-from .registry import present_key
+from .bays import ALARM, PART, Nodes, bays_in, is_one
 
 if TYPE_CHECKING:
     from ..persist.passport import Passport
@@ -119,7 +119,7 @@ class _Loading:
 
     def run(self) -> tuple[Any, list[Returned]]:
         graph = self._read(self._stream)
-        former = {bay.key for bay in _bays(graph) if parked_in(bay.item) is not None}
+        former = {bay.key for bay in bays_in(graph) if parked_in(bay.item) is not None}
         self._park_unfound(graph)
         while True:
             graph = self._without_parked()
@@ -135,7 +135,7 @@ class _Loading:
             else:
                 failing = self._call(root, returned)
                 if not failing:
-                    return root, [each for each in returned if _PART not in each.key]
+                    return root, [each for each in returned if PART not in each.key]
             for key, reason in failing.items():
                 (self._staying if key in former else self._parking)[key] = reason
 
@@ -147,8 +147,8 @@ class _Loading:
         missing = {name: why for name in graph.names if (why := self._missing(name)) is not None}
         if not missing:
             return
-        bays = list(_bays(graph))
-        own = {id(bay.item) for bay in bays if _is_one(bay)}
+        bays = list(bays_in(graph))
+        own = {id(bay.item) for bay in bays if is_one(bay)}
         clean: set[int] = set()
         for bay in bays:
             start = bay.item
@@ -184,7 +184,7 @@ class _Loading:
     def _without_parked(self) -> Graph:
         """All but what is parked, as of the present classes."""
         graph = self._read(self._stream)
-        bays = [bay for bay in _bays(graph) if bay.key in self._parking]
+        bays = [bay for bay in bays_in(graph) if bay.key in self._parking]
         if alarms.KEY in self._parking:
             bays = [bay for bay in bays if not bay.key.startswith(ALARM)]
         chosen = {bay: Reason(self._parking[bay.key], self._since) for bay in bays}
@@ -200,9 +200,9 @@ class _Loading:
 
     def _put_back(self, graph: Graph) -> list[Returned]:
         """Put in its place again what was parked; what is back is given."""
-        bays = [bay for bay in _bays(graph) if bay.key not in self._parking]
+        bays = [bay for bay in bays_in(graph) if bay.key not in self._parking]
         before = {bay.key: fields for bay in bays if (fields := parked_in(bay.item)) is not None}
-        nodes = _Nodes(graph.root)
+        nodes = Nodes(graph.root)
         failures = put_back(
             graph,
             bays,
@@ -258,12 +258,12 @@ class _Loading:
 
     def _failing(self, graph: Graph) -> dict[str, str]:
         """Those that cannot be restored by themselves, and why. Raises what the rest of all raises."""
-        bays = [bay for bay in _bays(graph) if parked_in(bay.item) is None]
+        bays = [bay for bay in bays_in(graph) if parked_in(bay.item) is None]
         own: dict[str, Any] = {bay.key: bay.item for bay in bays if isinstance(bay.item, Node)}
         rest = self._restored(graph.root, graph, own)
         if rest is not None:
             raise rest
-        own |= _Nodes(graph.root).parts
+        own |= Nodes(graph.root).parts
         failing: dict[str, str] = {}
         for bay in bays:
             others = {key: item for key, item in own.items() if item is not bay.item}
@@ -297,95 +297,6 @@ class _Probes(References):
 
 
 _NOT_YET: Final = "it is not restored yet"
-ALARM: Final = "alarm "
-_PART: Final = ", part "
-
-
-def _bays(graph: Graph) -> Iterator[Bay]:
-    """What can be parked on its own: components, arguments of alarms, and what parked ones hold."""
-    components = _components(graph.root)
-    held: list[Bay] = []
-    for key in components:
-        held.append(Bay(key, components, key))
-        if key == alarms.KEY:
-            held += _arguments(components[key])
-    seen: set[int] = set()
-    while held:
-        bay = held.pop(0)
-        yield bay
-        fields = parked_in(bay.item)
-        for each in (fields, _fields_of_lot(fields)):
-            if each is not None and id(each) not in seen:
-                seen.add(id(each))
-                kept: list[Any] = each["held"]
-                held += [Bay(f"{bay.key}{_PART}{n}", kept, n) for n in range(len(kept))]
-
-
-def _components(root: Any) -> dict[Any, Any]:
-    components = field(field(root, "registry"), "_components")
-    return cast("dict[Any, Any]", components) if type(components) is dict else {}
-
-
-def _arguments(node: Any) -> Iterator[Bay]:
-    found = field(node, "_alarms")
-    for number, alarm in cast("dict[Any, Any]", found if type(found) is dict else {}).items():
-        state = alarm.state if isinstance(alarm, Node) else None
-        if type(state) is dict and cast("dict[Any, Any]", state).get("arguments"):
-            yield Bay(f"{ALARM}{number}", state, "arguments")
-
-
-def _fields_of_lot(fields: Fields | None) -> Fields | None:
-    lot = None if fields is None else fields.get("lot")
-    return lot.state if isinstance(lot, Node) and type(lot.state) is dict else None
-
-
-def _is_one(bay: Bay) -> bool:
-    """Whether who holds it has it as an object of its own, and no part of theirs."""
-    return isinstance(bay.item, Node) or bay.key.startswith(ALARM)
-
-
-@attrs.define(init=False)
-class _Nodes:
-    """What references in records mean, in a graph."""
-
-    parts: dict[str, Any]
-    lost: list[str]
-    _components: dict[Any, Any]
-
-    def __init__(self, root: Any) -> None:
-        self.lost = []
-        self._components = _components(root)
-        parts = {
-            "/": root, "/registry": field(root, "registry"), "/services": field(root, "services"),
-        }  # fmt: skip
-        self.parts = {path: node for path, node in parts.items() if isinstance(node, Node)}
-
-    def find(self, key: str) -> Any:
-        """What `key` means; None, and it is among those `lost`, if it is not there any more."""
-        for each in (key, present_key(key)):
-            if each in self._components:
-                return self._components[each]
-        found = self.parts.get(key)
-        if found is None and key.startswith("/services/"):
-            found = self.parts.get("/services")
-            for part in key.split("/")[2:]:
-                found = _child(found, part)
-        if found is None:
-            self.lost.append(key)
-        return found
-
-
-def _child(node: Any, part: str) -> Any:
-    """The service in the collection `node` that records know by `part` (see `references`)."""
-    children = field(node, "_services")
-    named: dict[str, Any] = {}
-    for child in cast("list[Any]", children) if type(children) is list else []:
-        name = field(child, "name")
-        if type(name) is not str:
-            kind = cast("Any", type(child)).name.rpartition(".")[2]
-            name = next(f"{kind}#{n}" for n in range(len(named) + 1) if f"{kind}#{n}" not in named)
-        named.setdefault(name, child)
-    return named.get(part)
 
 
 def reason_of(error: RestoreError) -> str:

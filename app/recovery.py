@@ -8,7 +8,7 @@ from typing import ClassVar, Final, cast
 
 import attrs
 
-from ..persist import modules
+from ..persist import account, modules
 from ..persist.capture import capture
 from ..persist.culprit import CaptureError
 from ..persist.errors import PerdureError
@@ -188,6 +188,7 @@ def _recovered(
     usable = [state for state in store.states() if state.passport.sequence >= oldest]
     warnings = _passed_over(usable, store, reader)
     original, reasons = Original(application), dict[str, str]()
+    take_back = account.marked()
     while True:
         state, damage = _newest_whole(usable, application, store, loader, reasons)
         if state is None and damage is not None and (oldest or not usable[-1].passport.sequence):
@@ -205,6 +206,7 @@ def _recovered(
             break
         reasons |= replayed.failing
         original.restore(application)
+        take_back()
         reader = store.records(key)
     if state is not None:
         own = own and state.own

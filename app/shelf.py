@@ -21,7 +21,8 @@ from ..persist.restore import RestoreError
 from ..persist.shapes import Shape, texts_of
 from ..persist.snapshot import now
 from ..persist.trust import Policy
-from .parking import ALARM, Reasons, closure, reason_of
+from .bays import ALARM
+from .parking import Reasons, closure, reason_of
 from .references import ApplicationReferences
 
 if TYPE_CHECKING:

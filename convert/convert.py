@@ -105,7 +105,7 @@ def write(
     syntax = table.by_name(form)
 
     def encode(
-        passport: Passport, content: Content, signer: Signer | None, seal: Seal | None
+        passport: Passport, content: Content, signer: Signer | None, seal: Seal | None = None
     ) -> Iterator[bytes]:
         return watch(syntax.encode(passport, content, signer, seal))
 

@@ -130,7 +130,7 @@ def rename(graph: Graph, renaming: Renaming) -> list[str]:
             what, f"nothing that is parked names {renaming.old}; named are: {shown}"
         )
     _rename_keys(graph, records, renaming, what)
-    return [key for key in changed if key]
+    return sorted(key for key in changed if key)
 
 
 def drop(graph: Graph, key: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What migrations have done: told to who asks for it, and costing nothing where nobody does."""
 
 import contextlib
+import copy
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextvars import ContextVar
@@ -69,6 +70,23 @@ def accounted(account: Account) -> Generator[None]:
         yield
     finally:
         _ACCOUNT.reset(token)
+
+
+def marked() -> Callable[[], None]:
+    """What takes all back that was told from now on: it is done again in another way."""
+    account = _ACCOUNT.get()
+    if account is None:
+        return _nothing
+    classes, moves = copy.deepcopy(account.classes), dict(account.moves)
+
+    def take_back() -> None:
+        account.classes, account.moves = copy.deepcopy(classes), dict(moves)
+
+    return take_back
+
+
+def _nothing() -> None:
+    """Nobody had asked."""
 
 
 def counting(plan: ClassPlan) -> ClassPlan:

@@ -113,7 +113,8 @@ def is_edited(path: Path, newest: Path, taken: Snapshot, disk: Disk = DISK) -> b
     older state differs, and is no news.
     """
     try:
-        found = snapshot.read(path, disk, taken.seal and Keyring.of_seal(taken.seal))
+        keyring = None if taken.seal is None else Keyring.of_seal(taken.seal)
+        found = snapshot.read(path, disk, keyring)
         touched = disk.status(path).st_mtime_ns > disk.status(newest).st_mtime_ns
     except (SnapshotError, UnlockError, OSError):
         return True

@@ -114,6 +114,7 @@ def _begun(prepared: Prepared, beginning: Beginning) -> Iterator[str]:
     for warning in (*prepared.warnings, *beginning.warnings):
         yield f"warning: {warning}"
     yield from prepared.account.lines()
+    yield from beginning.returned
 
 
 def _refused(prepared: Prepared | None, error: BaseException) -> Iterator[str]:

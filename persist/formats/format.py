@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import attrs
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from ..passport import Passport
     from ..sealing import Seal
     from ..trust import Signer
-
-    Encode = Callable[[Passport, Content, Signer | None, Seal | None], Iterator[bytes]]
 
 
 @attrs.define
@@ -42,6 +40,21 @@ class FormatError(PerdureError):
         return f"{where}{self.place}: {self.reason}" if self.place else f"{where}{self.reason}"
 
 
+class Encode(Protocol):
+    """Gives the pieces of a file, sealed if there is a seal."""
+
+    def __call__(
+        self,
+        passport: "Passport",
+        content: "Content",
+        signer: "Signer | None",
+        seal: "Seal | None" = None,
+        /,
+    ) -> Iterator[bytes]:
+        """Raises FormatError for a content that cannot be written."""
+        ...
+
+
 @attrs.frozen
 class Format:
     """One syntax. Its files are found by how they begin, never by their names."""
@@ -52,7 +65,7 @@ class Format:
     """What a file's name has after ``.snap``, for people: nothing, or ``.xml``."""
     begins: tuple[bytes, ...]
     """How its files begin: one of these, after a byte-order mark and white space at most."""
-    encode: "Encode"
+    encode: Encode
     """The pieces of a file, sealed if there is a seal. Raises FormatError for a content that cannot
     be written in it."""
     decode: "Callable[[bytes], Snapshot]"

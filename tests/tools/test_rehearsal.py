@@ -76,7 +76,6 @@ def test_what_is_brought_up_is_told_and_a_start_then_does_just_that(
     [
         (SECOND.replace("pass", "1 / 0"), "its step to version 2 raised ZeroDivisionError"),
         (SECOND.replace("version=2", "version=3"), "no step leads to version 3"),
-        (FIRST.replace("class Tally", "class Other"), "shop"),
         (
             SECOND.replace('= "red"', "= attrs.field(kw_only=True)"),
             "the field colour is new, it has no",
@@ -91,8 +90,6 @@ def test_a_refusal_is_that_of_the_start_and_all_stays(
     shop.release(release, HEAD if "class" in release else release)
     before = shop.state()
     real = shop.workshop.run("rundaemon", "-n", "-f", "shop.snap")
-    if real.status == os.EX_OK:
-        pytest.skip("it is parked")
     daemon = shop.workshop.run("rundaemon", "-f", "shop.snap")
     result = rehearsed(shop, status=real.status)
     assert refusal in result.err
@@ -106,6 +103,25 @@ def test_a_refusal_is_that_of_the_start_and_all_stays(
 
     shop.release(FIRST)
     assert shop.start().get("") == "visitor 3"
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_would_be_parked_is_told_and_what_comes_back(shop: Shop, *, stopped: bool) -> None:
+    shop.visited(2, stopped=stopped)
+    gone = FIRST.replace("Tally", "Other")
+    shop.release(gone)
+    result = rehearsed(shop)
+    assert "warning: shop.Tally is parked: shop.Tally: there is no Tally in the mod" in result.out
+    server = shop.start()
+    assert "shop.Tally is parked: " in server.said
+    assert server.stop().status == 0
+    shop.release(SECOND)
+    result = rehearsed(shop)
+    assert "is parked" not in result.out
+    assert "shop.Visits: 1 object brought up by the step to 2" in result.out
+    server = shop.start()
+    assert server.get("") == "visit 3, red"
+    assert server.stop().status == 0
 
 
 def test_it_may_be_done_beside_a_server_that_runs(shop: Shop) -> None:

@@ -64,11 +64,12 @@ def test_nothing_is_written_in_the_clear_in_the_whole_life_of_an_application(
     workshop: Workshop, site: Path, key: Path, form: str
 ) -> None:
     file, folder = f"web.snap{form}", workshop.folder
-    options = ["--path", site, "--port", "0", "--add-header", HEADER, "-o", file]
+    options: list[str | Path] = ["--path", site, "--port", "0", "--add-header", HEADER, "-o", file]
     workshop.mkapp("web", *options, "--seal", "--seal-key", key)
     assert found_in(folder, site) == {}
 
-    key_option, edit = ["--seal-key", key], "registry[visits.Counter].value=5"
+    key_option: list[str | Path] = ["--seal-key", key]
+    edit = "registry[visits.Counter].value=5"
     server = workshop.start("-f", file, *key_option)
     sign(server.url)
     assert MESSAGE[:21] in workshop.run("appstore", "log", "web", *key_option).out
@@ -88,22 +89,21 @@ def test_nothing_is_written_in_the_clear_in_the_whole_life_of_an_application(
     assert server.stop().status == 0
     assert MESSAGE not in server.said
     assert found_in(folder, site) == {}
-    for number, command in enumerate(
-        [
-            ["appstore", "export", "web", "newest", "-o", "one.snap", *key_option],
-            ["appstore", "export", "web", "newest", "-o", "two.snap.xml", *key_option],
-            ["appconvert", "--to", "source", "one.snap", "-o", "three.snap.py", *key_option],
-            ["appconvert", "--set", edit, "one.snap", "--force", *key_option],
-            ["appstore", "recover", "web", "--sequence", "1", *key_option],
-            ["appstore", "recover", "web", "--sequence", "1", "-o", "four.snap", *key_option],
-            ["mkapp", "web", "--path", site, "--append", file, "--port", "0", *key_option],
-            ["appstore", "verify", "web"],
-            ["appstore", "verify", "web", *key_option],
-            ["appstore", "list", "web"],
-        ]
-    ):
+    commands: list[list[str | Path]] = [
+        ["appstore", "export", "web", "newest", "-o", "one.snap", *key_option],
+        ["appstore", "export", "web", "newest", "-o", "two.snap.xml", *key_option],
+        ["appconvert", "--to", "source", "one.snap", "-o", "three.snap.py", *key_option],
+        ["appconvert", "--set", edit, "one.snap", "--force", *key_option],
+        ["appstore", "recover", "web", "--sequence", "1", *key_option],
+        ["appstore", "recover", "web", "--sequence", "1", "-o", "four.snap", *key_option],
+        ["mkapp", "web", "--path", site, "--append", file, "--port", "0", *key_option],
+        ["appstore", "verify", "web"],
+        ["appstore", "verify", "web", *key_option],
+        ["appstore", "list", "web"],
+    ]
+    for command in commands:
         result = workshop.run(str(command[0]), *command[1:])
-        assert result.status == 0, (number, result)
+        assert result.status == 0, (command, result)
         assert MESSAGE not in result.out + result.err
         assert found_in(folder, site) == {}, command
 
@@ -267,7 +267,7 @@ def at_terminal(workshop: Workshop, answers: list[str], *command: str | Path) ->
 def test_a_daemon_asks_for_the_passphrase_before_it_leaves_the_terminal(
     workshop: Workshop, site: Path
 ) -> None:
-    build = ["mkapp", "web", "--path", site, "--port", "0", "--seal"]
+    build: list[str | Path] = ["mkapp", "web", "--path", site, "--port", "0", "--seal"]
     differ = at_terminal(workshop, ["correct horse", "correct house"], *build)
     assert differ.status == 64
     assert "the two passphrases differ" in differ.out
