@@ -96,7 +96,7 @@ class Kept:
 def run(rounds: int) -> Iterator[Verdict]:
     """Measure, and judge both claims."""
     kept = _kept()
-    sides = {
+    sides: dict[str, Side] = {
         "bare": lambda: _bare(kept.stream),
         "unchanged": lambda: restore(kept.stream, Policy.everything(), kept.shapes),
     }
@@ -142,7 +142,7 @@ def _bare(stream: bytes) -> object:
         return pickle.Unpickler(io.BytesIO(stream)).load()
 
 
-def _measure(sides: Mapping[str, Side], times: dict[str, list[float]], rounds: int) -> None:
+def _measure(sides: dict[str, Side], times: dict[str, list[float]], rounds: int) -> None:
     for side in sides.values():
         side()
     for number in range(rounds):

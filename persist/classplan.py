@@ -87,8 +87,8 @@ class ClassPlan:
         has_leftovers = False
         # It runs for each of perhaps millions: most of it is in this one function for that.
         for node in met:
-            fields = node.state
-            if type(fields) is not dict:
+            fields: Any = node.state
+            if class_of(fields) is not dict:
                 fields = _fields(fields, former)
                 if fields is None and node.state is not None:
                     # Its class has its own idea of a state.

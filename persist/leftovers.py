@@ -6,7 +6,7 @@ then the value is kept here, beside the object, for as long as the object lives,
 
 import weakref
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 
@@ -74,7 +74,7 @@ def _setter(kind: type[Any], put: Callable[[Any, Any], None] | None) -> Callable
 
     def __setstate__(self: Any, state: Any) -> None:  # noqa: N807
         leftovers: _Leftovers = vars(kind)[_MARK]
-        if type(state) is dict and leftovers.fields.isdisjoint(cast("Fields", state)):
+        if class_of(state) is dict and leftovers.fields.isdisjoint(state):
             # As it is for most: this is called for each of perhaps millions.
             give(self, state)
             if leftovers.values:

@@ -80,6 +80,9 @@ class Overlay(Disk):
 
     def rename(self, source: Path, target: Path) -> None:
         """As `Disk.rename`, for what is read through this."""
+        if self.exists(target) and self.is_same(source, target):
+            # Two names of one file stay two (POSIX).
+            return
         self.link(source, target, replaced=True)
         self._files[source] = None
 

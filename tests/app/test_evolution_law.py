@@ -216,7 +216,7 @@ class Life:
             else:
                 self.same(item, self.model[number], cls, release)
         log: Any = application.registry.get_component(shop.Log)
-        taken = [] if log is None else log.taken
+        taken: list[Any] = [] if log is None else log.taken
         assert len(taken) == len(self.taken)
         for item, state in zip(taken, self.taken, strict=True):
             self.same(item, state, cls, release)

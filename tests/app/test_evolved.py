@@ -102,7 +102,7 @@ def test_records_of_an_earlier_release_are_replayed_by_a_later_one(totals: list[
         shop = code("newshop", SECOND)
         application = Application("web")
         replay(application, paper.payloads.items(), EVERYTHING)
-        visits = [
+        visits: list[Any] = [
             application.registry.get_component(shop.Visits, name=str(number))
             for number in range(len(totals))
         ]
@@ -213,7 +213,7 @@ def test_two_classes_that_become_one_keep_what_both_have() -> None:
         application.registry.set_component(two.A, first)
         application.registry.set_component(two.B, second)
     with application.turn():
-        second = application.registry.get_component(two.B)
+        second = application.registry.get_component(two.B, default=two.B)
         second.value = 3
     del sys.modules["oldshop"]
     one = code(

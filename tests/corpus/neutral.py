@@ -9,7 +9,7 @@ import enum
 import functools
 import types
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 SCALARS = (bool, str, types.NoneType)
 MAPPINGS = (dict, collections.OrderedDict, collections.Counter, collections.defaultdict)
@@ -63,7 +63,7 @@ class Describe:
 
     def __call__(self, value: Any) -> Any:
         """`value` in JSON."""
-        kind = cast("type[Any]", type(value))
+        kind: type[Any] = value.__class__
         if kind in SCALARS:
             return value
         if kind is int:

@@ -25,7 +25,8 @@ every_release = pytest.mark.parametrize("release", RELEASES, ids=lambda release:
 
 
 def manifest(release: Path) -> dict[str, Any]:
-    return json.loads((release / "manifest.json").read_text())
+    found: dict[str, Any] = json.loads((release / "manifest.json").read_text())
+    return found
 
 
 @every_release

@@ -19,7 +19,7 @@ from typing import Any
 import attrs
 import httpx2
 
-from perdure.app.replay import read_turn
+from perdure.app.records import read_turn
 from perdure.persist.formats import table
 from perdure.persist.frames import journal_key
 from perdure.persist.keyring import Keyring, passphrase

@@ -4,6 +4,7 @@ A job is a list: what to do, and the arguments of the function of that name.
 """
 
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -68,8 +69,7 @@ def begun(folder: str, syntax: str, disk: Disk = DISK) -> tuple[Beginning, Folde
 
 def live(folder: str, syntax: str, numbers: list[int], *ends: str, disk: Disk = DISK) -> None:
     """A run for these days, with a ``checkpoint`` before the last, that is stopped (``stop``) or not."""
-    import day
-
+    day: Any = importlib.import_module("day")
     Path(folder).mkdir(exist_ok=True)
     beginning, store = begun(folder, syntax, disk)
 
@@ -110,8 +110,7 @@ def die(folder: str, syntax: str, numbers: list[int], last: int) -> bool:
 
 def look(folder: str, syntax: str) -> Any:
     """What a run would begin with; what is parked, if anything is."""
-    import day
-
+    day: Any = importlib.import_module("day")
     beginning, _ = begun(folder, syntax)
     if beginning.warnings:
         assert all(" is parked: " in each for each in beginning.warnings), beginning.warnings
@@ -121,8 +120,7 @@ def look(folder: str, syntax: str) -> Any:
 
 def write(path: str, syntax: str, numbers: list[int]) -> None:
     """A blueprint that has some days already."""
-    import day
-
+    day: Any = importlib.import_module("day")
     application = Application("shop")
     for number in numbers:
         day.pass_day(application, number)
@@ -133,8 +131,7 @@ def write(path: str, syntax: str, numbers: list[int]) -> None:
 
 def load(path: str) -> Any:
     """What is in a snapshot; what is parked, if anything is."""
-    import day
-
+    day: Any = importlib.import_module("day")
     application = LOADER.load(Path(path)).application
     components = application.registry.components
     parked = [key for key, each in components.items() if parked_at(each) is not None]

@@ -12,7 +12,7 @@ from .releases import RELEASES, expected
 
 SYNTAXES = ("pickle", "xml", "source")
 SUFFIXES = {"pickle": ".snap", "xml": ".snap.xml", "source": ".snap.py"}
-ENDS = {
+ENDS: dict[str, tuple[list[str], list[str]]] = {
     # The first run of each, and the second; of three days.
     "stopped": (["stop"], ["stop"]),
     "crashed": (["stop"], []),

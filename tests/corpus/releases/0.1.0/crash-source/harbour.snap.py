@@ -4,7 +4,7 @@ passport = Passport(
     format=1,
     application='harbour',
     holds='blueprint',
-    written='2026-11-21T15:41:34Z',
+    written='2026-11-21T15:58:29Z',
     writer='perdure 0.1.0',
     python='3.11.7',
     names=[
@@ -41,7 +41,7 @@ passport = Passport(
 
 signature = Signature(
     key='cb6c15f4d02120a93d929bd7ef13b6846b21508f2484583c41a70183707b5235',
-    value='e65b04f63bbb949d7e019cf33b623442baff46baeac2a20bc56be46c66c9468b336208d25788ee24d32ab0b90912ddc9bf2e55f8e07e70eff08ccb3c1ac79805',
+    value='99bc74f7d40de60936ba6f684fbc9b1fe55f960e61923a973de4bc79a63296b09ee40bea6352abca83926a0e2f31cbb93c3fbc10a58501f9b1e3a6f8f3ea410d',
 )
 
 application = Instance(

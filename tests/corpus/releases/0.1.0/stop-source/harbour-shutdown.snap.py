@@ -4,7 +4,7 @@ passport = Passport(
     format=1,
     application='harbour',
     holds='state',
-    written='2026-11-21T15:41:36Z',
+    written='2026-11-21T15:58:32Z',
     writer='perdure 0.1.0',
     python='3.11.7',
     names=[
@@ -69,7 +69,7 @@ passport = Passport(
         'uuid:UUID',
     ],
     paths=['/tmp/perdure-corpus', '/tmp/perdure-corpus/site'],
-    origin='64cda4f53a04934c9aa1c03bd145694af298fc9796c4f961c2e8a10a4dce4c31',
+    origin='fe5c7b755aaf4d05ab9d867d6c6f902276cd2b159d9db76feb22ecbf1c23551a',
     secret={'harbour:Office': ['password']},
     sequence=3,
     classes={
@@ -92,12 +92,12 @@ passport = Passport(
         'perdure.app.web.site:Site': '1; resource: perdure.app.web.resource.Resource; log: str | None; headers: tuple[tuple[str, str], ...]; display_tracebacks: bool; limits: perdure.app.web.limits.Limits',
         'perdure.app.web.static:File': '1 < perdure.app.web.resource:Resource',
     },
-    blueprint='5494cdbe35fd8572584124b8fe92ae99642078769df2258154ead2826b4d9339',
+    blueprint='80d1a97fe383ef9901792cc0dd35ba0e4c53607673ccc268c20b591a31332564',
 )
 
 signature = Signature(
     key='cb6c15f4d02120a93d929bd7ef13b6846b21508f2484583c41a70183707b5235',
-    value='e05003cbfed3d9e78c3fe64a89d9cd17346484817ef69120ab069892b487de7db770e4033a3b12789e0ea2d70cafe45b4ac4061d27f9fb717e49a7e026327004',
+    value='ad2163972870a1d6219cd27cbf9f03dbb2a678db7d8a945cb5864d0d4ea248482cce7ea564409d68d477983c9fad271728673520d83aa7bc54083b18e258bd07',
 )
 
 application = Instance(
@@ -361,7 +361,7 @@ application = Instance(
                 'harbour.Office',
                 password=Concealed(
                     '2157854dbfb65790',
-                    'rzNbOwmJW/BNFSHuZjPP4gTMnVKCYyZzslG1Bl1cRq/QMDTF/BMg/fveo+SLshn8Zr5OLX/0pxHiX+fn2QJhZaGUMhdrVdVk2TW5da/d1AU=',
+                    'JkTPTiGswx/JrPQIXoprgfvAQPHFMRYC3zkjJkfMCp8uSlZQH7hDOC6fl1/eq3a4qq1ZNrmOiAZlubYaLq5NwzXZ/ay06T8KdGopmKs1yes=',
                 ),
                 visits=1,
             ),
@@ -384,18 +384,18 @@ application = Instance(
             'harbour.Log': Instance(
                 'harbour.Log',
                 entries=[
-                    ('first', 1795275695.4575446, 0.6300340220522995, Deref(7)),
-                    ('second', 1795275695.6900096, 0.24706381577695835, Deref(7)),
+                    ('first', 1795276711.1680682, 0.3467294742799466, Deref(7)),
+                    ('second', 1795276711.3240118, 0.16114562069921445, Deref(7)),
                     'leak',
-                    ('mended', 1795275695.6904688, 0.19135486607784358, None),
-                    ('third', 1795275696.659129, 0.0790163761217948, None),
+                    ('mended', 1795276711.3244941, 0.7392375383019363, None),
+                    ('third', 1795276712.5135365, 0.1429636393728404, None),
                 ],
             ),
-            'perdure.app.web.sessions.KeptSession:273796196a64dd3f2fa9938dc1dfe4e0ab539f05803f4b6cbba6376c01893cd0': Instance(
+            'perdure.app.web.sessions.KeptSession:dc385d97a94753a140b87f2b573244fb94775dabd5dc4a92218613e4866eeddc': Instance(
                 'perdure.app.web.sessions.KeptSession',
-                name='273796196a64dd3f2fa9938dc1dfe4e0ab539f05803f4b6cbba6376c01893cd0',
+                name='dc385d97a94753a140b87f2b573244fb94775dabd5dc4a92218613e4866eeddc',
                 timeout=900.0,
-                last=1795275695.522801,
+                last=1795276711.2107458,
                 components={
                     'harbour.Cargo': Instance('harbour.Cargo', weight=Decimal('2'), goods=['bread', 'salt']),
                 },

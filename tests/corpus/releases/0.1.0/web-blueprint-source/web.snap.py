@@ -4,7 +4,7 @@ passport = Passport(
     format=1,
     application='web',
     holds='blueprint',
-    written='2026-11-21T15:41:32Z',
+    written='2026-11-21T15:58:27Z',
     writer='perdure 0.1.0',
     python='3.11.7',
     names=[
@@ -41,7 +41,7 @@ passport = Passport(
 
 signature = Signature(
     key='cb6c15f4d02120a93d929bd7ef13b6846b21508f2484583c41a70183707b5235',
-    value='cc02d56ad51b05682060967fd4c39852dfa382866f2ba5b622f519507382e4986684998a44016fb29adb273aa075fd9d9b4303c57bf579f02905480711e03c08',
+    value='51f39c0c98305e870f17e8e8810b4324cae4805c3ebbfedb3aae4b77dbf78b73c25f1ef1ed5acf409418ff31953b2847984100e7dd96deb72fb4d3374940d90f',
 )
 
 application = Instance(
