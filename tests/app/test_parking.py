@@ -263,6 +263,34 @@ def test_what_raises_when_it_is_restored_is_parked_alone(shelf: Shelf, method: s
     assert values(application) == [0, 1, 2]
 
 
+def test_what_raises_because_of_another_component_is_parked_and_not_that(shelf: Shelf) -> None:
+    text = """
+        from perdure.persist.persistent import persistent
+
+        @persistent
+        class Leaning:
+            friend = None
+
+            def after_restore(self):
+                if self.friend.value == 1:
+                    raise ValueError("not that friend")
+        """
+    leaning, (stays, _) = code("leaning", text), codes()
+    application = Application("web")
+    visits = application.registry.get_component(stays.Visits, default=stays.Visits)
+    kept = application.registry.get_component(leaning.Leaning, default=leaning.Leaning)
+    kept.friend, visits.value = visits, 1
+    shelf.save(application)
+    application = shelf.load().application
+    assert keys_parked(application) == ["leaning.Leaning"]
+    visits = component(application, "stays.Visits")
+    visits.value = 2
+    application = shelf.reload(application)
+    assert component(application, "leaning.Leaning").friend is component(
+        application, "stays.Visits"
+    )
+
+
 def test_what_a_service_needs_refuses_the_start_and_names_it(shelf: Shelf) -> None:
     _, goes = codes()
     shelf.save(Application("web", services=ServiceCollection([goes.Strange(name="one")])))
