@@ -128,8 +128,8 @@ class _Loading:
                 root = restore(graphstream.write(graph), self._policy)
             except (SchemaError, TrustError):
                 raise
-            except RestoreError:
-                failing = self._failing(graph)
+            except RestoreError as error:
+                failing = self._failing(graph, error)
                 if not failing:
                     raise
             else:
@@ -256,28 +256,42 @@ class _Loading:
                     failing[each.key] = reason_of(error)
         return failing
 
-    def _failing(self, graph: Graph) -> dict[str, str]:
-        """Those that cannot be restored by themselves, and why. Raises what the rest of all raises."""
-        bays = [bay for bay in bays_in(graph) if parked_in(bay.item) is None]
-        own: dict[str, Any] = {bay.key: bay.item for bay in bays if isinstance(bay.item, Node)}
-        rest = self._restored(graph.root, graph, own)
-        if rest is not None:
-            raise rest
-        own |= Nodes(graph.root).parts
-        failing: dict[str, str] = {}
-        for bay in bays:
-            others = {key: item for key, item in own.items() if item is not bay.item}
-            error = self._restored(bay.item, graph, others)
-            if error is not None:
-                failing[bay.key] = reason_of(error)
-        return failing
+    def _failing(self, graph: Graph, error: RestoreError) -> dict[str, str]:
+        """Those that cannot be restored by themselves, and why. Raises what the rest of all raises.
 
-    def _restored(self, item: Any, graph: Graph, others: Mapping[str, Any]) -> RestoreError | None:
-        """What is raised by restoring `item` without the `others`; None if nothing of its own is."""
-        ids = {id(other) for other in others.values()}
-        names = [
-            each for each in reach([item], lambda each: id(each) in ids) if type(each) is Global
-        ]
+        If there are none, those that need others for it, and whose class the `error` is about.
+        """
+        bays = [bay for bay in bays_in(graph) if parked_in(bay.item) is None]
+        own = {id(bay.item): (bay.key, bay.item) for bay in bays if isinstance(bay.item, Node)}
+        rest = self._trial(graph.root, graph, own)
+        if rest is not None and not _is_for_others(rest):
+            raise rest
+        own |= {id(item): (path, item) for path, item in Nodes(graph.root).parts.items()}
+        failing: dict[str, str] = {}
+        leaning: dict[str, str] = {}
+        for bay in bays:
+            found = self._trial(bay.item, graph, own)
+            if found is None:
+                continue
+            if not _is_for_others(found):
+                failing[bay.key] = reason_of(found)
+            elif error.name.startswith(str(cast("Any", type(bay.item))).replace(":", ".")):
+                leaning[bay.key] = reason_of(error)
+        return failing or leaning
+
+    def _trial(
+        self, item: Any, graph: Graph, own: Mapping[int, tuple[str, Any]]
+    ) -> RestoreError | None:
+        """What is raised by restoring `item` without what else is in `own`; None for nothing."""
+        others: dict[str, Any] = {}
+
+        def stop(each: Any) -> bool:
+            if each is item or id(each) not in own:
+                return False
+            key, others[key] = own[id(each)]
+            return True
+
+        names = [each for each in reach([item], stop) if type(each) is Global]
         stream = graphstream.write_part(item, names, graph.names.find(*_REFERRED), others)
         try:
             with resolving(_Probes()):
@@ -285,7 +299,7 @@ class _Loading:
         except TrustError:
             raise
         except RestoreError as error:
-            return None if _is_for_others(error) else error
+            return error
         return None
 
 

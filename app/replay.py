@@ -166,8 +166,8 @@ class _Replay:
         self._apply()
         self._application.registry.follow_moves()
         losses = self._references.losses.values()
-        told = (*self._divergences, *losses, *self._uncalled.values())
-        return Replayed(count, since, told, self._shelf.failing)
+        others = self._uncalled.values()
+        return Replayed(count, since, (*self._divergences, *losses, *others), self._shelf.failing)
 
     def resume(self, key: str, kept: Iterable[Kept]) -> None:
         for sequence, kind, content in kept:
@@ -268,7 +268,8 @@ class _Replay:
                 return
             number = component.last + 1
             stream = self._shelf.park_arguments(content[-1], number, self._shapes, error)
-            self._call(sequence, key, *content[:-1], stream)
+            given: tuple[Any, ...] = (*content[:-1], stream)
+            self._call(sequence, key, *given)
 
     def _call(
         self,

@@ -13,7 +13,7 @@ from ..persist import graphstream
 from ..persist.errors import PerdureError
 from ..persist.graph import Call, Global, Graph, GraphError, Node, is_shared
 from ..persist.graphstream import StreamError
-from ..persist.parting import Fields, field, parked_in, reach
+from ..persist.parting import Fields, field, items_in, parked_in, reach
 from ..persist.shapes import Shape
 from ..persist.survey import parts
 from ..persist.trail import find as place_of
@@ -173,15 +173,14 @@ def _lots(graph: Graph) -> Iterator[Fields]:
             yield cast("Fields", lot.state)
 
 
-def _components(graph: Graph) -> dict[Any, Any]:
-    components = field(field(graph.root, "registry"), "_components")
-    return cast("dict[Any, Any]", components) if type(components) is dict else {}
+def _components(graph: Graph) -> Fields:
+    return items_in(field(graph.root, "registry"), "_components")
 
 
-def _alarm(graph: Graph, key: str) -> tuple[dict[Any, Any], Any] | None:
+def _alarm(graph: Graph, key: str) -> tuple[Fields, Any] | None:
     """Where the alarm is that `key` means, if its arguments are parked."""
-    alarms = field(_components(graph).get(_ALARMS), "_alarms")
-    for number, alarm in cast("dict[Any, Any]", alarms if type(alarms) is dict else {}).items():
+    alarms = items_in(_components(graph).get(_ALARMS), "_alarms")
+    for number, alarm in alarms.items():
         if key == f"{_ALARM}{number}" and parked_in(field(alarm, "arguments")) is not None:
             return alarms, number
     return None
@@ -252,14 +251,16 @@ def _let_go(graph: Graph, item: Any, what: str) -> list[str]:
     found = [place_of(graph.root, holder) for holder in holders]
     places: list[str] = []
     for holder, place in zip(holders, found, strict=True):
-        if type(holder) is list:
-            numbers = [number for number, part in enumerate(holder) if part is item]
+        if isinstance(holder, list):
+            members = cast("list[object]", holder)
+            numbers = [number for number, part in enumerate(members) if part is item]
             for number in numbers:
-                holder[number] = None
+                members[number] = None
             places += [f"{place}[{number}]" for number in numbers]
-        elif type(holder) is dict and item not in holder:
-            keys = [key for key, part in holder.items() if part is item]
-            holder.update(dict.fromkeys(keys))
+        elif isinstance(holder, dict) and item not in holder:
+            pairs = cast("dict[object, object]", holder)
+            keys = [key for key, part in pairs.items() if part is item]
+            pairs.update(dict.fromkeys(keys))
             places += [f"{place}: {key}" for key in keys]
         else:
             raise ParkedEditError(

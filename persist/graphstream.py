@@ -112,8 +112,11 @@ def write_part(
 def _write(
     root: object, names: Iterable[Global], references: Mapping[str, object] = _NOTHING
 ) -> bytes:
-    memo: Memo = {id(name): (number, name) for number, name in enumerate(names)}
-    pieces = [_named(name) for _, name in memo.values()]
+    memo: Memo = {}
+    pieces: list[bytes] = []
+    for name in names:
+        memo[id(name)] = (len(memo), name)
+        pieces.append(_named(name))
     for text, item in references.items():
         # The function that is called has the number 0, and each text one that nobody asks for.
         memo[id(item)] = (len(memo), item)

@@ -19,6 +19,7 @@ from .survey import parts
 
 STAND_IN: Final = "perdure.persist.parked:StandIn"
 _MODULE: Final = STAND_IN.partition(":")[0]
+_STAND_INS: Final = ("StandIn", "stand_in")
 _REFERRED: Final = ("perdure.persist.references", "referred")
 
 Fields = dict[str, Any]
@@ -57,6 +58,12 @@ def field(node: Any, name: str) -> Any:
     """The field `name` of an instance in a graph; None if there is none."""
     state = node.state if isinstance(node, Node) else None
     return next((part[name] for part in fields_of(state) or () if name in part), None)
+
+
+def items_in(node: Any, name: str) -> Fields:
+    """The dict in the field `name` of an instance in a graph; an empty one if there is none."""
+    found: object = field(node, name)
+    return cast("Fields", found) if isinstance(found, dict) else {}
 
 
 def parked_in(item: Any) -> Fields | None:
@@ -189,9 +196,8 @@ def streams_within(graph: Graph) -> Iterator[bytes]:
                 if type(stream := field(item, name)) is bytes and stream:
                     yield stream
             for part in reach([field(item, "commands")]):
-                if type(part) is tuple and part:
-                    last: object = part[-1]
-                    if type(last) is bytes:
+                for last in cast("tuple[object, ...]", part)[-1:] if type(part) is tuple else ():
+                    if isinstance(last, bytes):
                         yield last
 
 
@@ -304,7 +310,7 @@ class _Putter:
         if type(kind) is not Global or type(given) is not tuple:
             raise GraphError("what is parked is damaged: it is not made as records are")
         whole = instance_of(kind)
-        parts = (*cast("tuple[Any, ...]", given), *[None] * 4)
+        parts: list[Any] = [*given, *[None] * 4]
         whole.state, whole.members, whole.pairs, whole.setter = parts[:4]
         return whole
 
@@ -354,8 +360,8 @@ class _ReferringNames(Names):
 
 def is_stand_in(node: Node) -> bool:
     """Whether something parked is where `node` is."""
-    kind = node.function if isinstance(node, Call) else type(node)
-    return type(kind) is Global and kind.module == _MODULE and kind.name in ("StandIn", "stand_in")
+    kind: Any = node.function if isinstance(node, Call) else type(node)
+    return type(kind) is Global and kind.module == _MODULE and kind.name in _STAND_INS
 
 
 def _leave(bay: Bay, kinds: Mapping[str, Global]) -> tuple[Any, Any]:

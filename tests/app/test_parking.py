@@ -2,10 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -126,6 +126,10 @@ def component(application: Application, key: str) -> Any:
     return application.registry.components[key]
 
 
+def values(application: Application) -> list[int]:
+    return [cast("Any", item).value for item in application.registry]
+
+
 def keys_parked(application: Application) -> list[str]:
     return [parked.key for parked in all_parked(application.registry)]
 
@@ -168,13 +172,14 @@ def test_what_is_parked_is_not_to_be_had_replaced_or_removed(shelf: Shelf) -> No
     registry = application.registry
     assert repr(registry) == "<Registry: stays.Visits, zzgoes.Basket (parked)>"
     assert (len(registry), len(list(registry))) == (2, 1)
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: registry.get_component(goes.Basket),
         lambda: registry.get_component(goes.Basket, default=goes.Basket),
         lambda: registry.set_component(goes.Basket, goes.Basket()),
         lambda: registry.remove_component(goes.Basket),
         lambda: component(application, "stays.Visits").friend.things,
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(ParkedError, match=r"appconvert --parked FILE --drop") as caught:
             attempt()
         assert caught.value.key == "zzgoes.Basket"
@@ -237,9 +242,10 @@ def test_what_raises_when_it_is_restored_is_parked_alone(shelf: Shelf, method: s
         visits.value = number
     shelf.save(application)
 
-    def fail(self: Any, state: Any = None) -> None:
-        if state is not None:
-            vars(self).update(state)
+    def fail(self: Any, state: dict[str, object] | None = None) -> None:
+        none: dict[str, object] = {}
+        for name, value in (state or none).items():
+            setattr(self, name, value)
         if self.value == 1:
             raise ValueError("no ones")
 
@@ -248,13 +254,41 @@ def test_what_raises_when_it_is_restored_is_parked_alone(shelf: Shelf, method: s
     application = shelf.load().application
     assert keys_parked(application) == ["stays.Visits:1"]
     assert "ValueError: no ones" in all_parked(application.registry)[0].reason
-    assert [item.value for item in application.registry] == [0, 2]
+    assert values(application) == [0, 2]
     if good is None:
         delattr(stays.Visits, method)
     else:
         setattr(stays.Visits, method, good)
     application = shelf.reload(application)
-    assert [item.value for item in application.registry] == [0, 1, 2]
+    assert values(application) == [0, 1, 2]
+
+
+def test_what_raises_because_of_another_component_is_parked_and_not_that(shelf: Shelf) -> None:
+    text = """
+        from perdure.persist.persistent import persistent
+
+        @persistent
+        class Leaning:
+            friend = None
+
+            def after_restore(self):
+                if self.friend.value == 1:
+                    raise ValueError("not that friend")
+        """
+    leaning, (stays, _) = code("leaning", text), codes()
+    application = Application("web")
+    visits = application.registry.get_component(stays.Visits, default=stays.Visits)
+    kept = application.registry.get_component(leaning.Leaning, default=leaning.Leaning)
+    kept.friend, visits.value = visits, 1
+    shelf.save(application)
+    application = shelf.load().application
+    assert keys_parked(application) == ["leaning.Leaning"]
+    visits = component(application, "stays.Visits")
+    visits.value = 2
+    application = shelf.reload(application)
+    assert component(application, "leaning.Leaning").friend is component(
+        application, "stays.Visits"
+    )
 
 
 def test_what_a_service_needs_refuses_the_start_and_names_it(shelf: Shelf) -> None:
@@ -359,6 +393,10 @@ def test_a_session_is_parked_alone(shelf: Shelf) -> None:
     assert list(component(application, key).components) == ["zzgoes.Inner"]
 
 
+def count(self: Any, *_arguments: object) -> None:
+    self.value += 1
+
+
 def ring(application: Application) -> None:
     async def scenario() -> None:
         clock = AlarmClock(application)
@@ -372,7 +410,7 @@ def ring(application: Application) -> None:
 
 def test_an_alarm_waits_with_its_component_or_arguments(shelf: Shelf) -> None:
     stays, goes = codes()
-    stays.Visits.ring = lambda self, *arguments: setattr(self, "value", self.value + 1)
+    stays.Visits.ring = count
     application = Application("web")
     registry = application.registry
     calls = registry.get_component(goes.Calls, default=goes.Calls)
@@ -432,7 +470,8 @@ def test_records_of_what_is_parked_are_kept_and_done_when_it_is_back(shelf: Shel
         visits.friend, basket.friend = basket, visits
     for number in range(3):
         with application.turn():
-            registry.get_component(goes.Basket).things.append(number)
+            basket = registry.get_component(goes.Basket, default=goes.Basket)
+            basket.things.append(number)
             visits.value = number
             calls.take(visits if number == 1 else number)
     goes = forget()
@@ -484,7 +523,7 @@ def test_a_call_with_what_cannot_be_loaded_parks_the_component_with_all_that_fol
 
 def test_an_alarm_set_in_a_record_waits_for_its_arguments(shelf: Shelf) -> None:
     stays, goes = codes()
-    stays.Visits.ring = lambda self, *arguments: None
+    stays.Visits.ring = count
     application, paper = running()
     with application.turn():
         visits = application.registry.get_component(stays.Visits, default=stays.Visits)
@@ -508,7 +547,7 @@ def test_a_run_writes_nothing_of_what_is_parked(shelf: Shelf) -> None:
     application.ledger = Ledger(application, paper, EVERYTHING)
     stays: Any = sys.modules["stays"]
     with application.turn():
-        visits = application.registry.get_component(stays.Visits)
+        visits = application.registry.get_component(stays.Visits, default=stays.Visits)
         visits.value += 1
         visits.friend = [visits.friend]
     kinds = [(key, kind) for record in paper.kinds for key, kind in record if key]
@@ -603,12 +642,8 @@ def shape(application: Application) -> list[Any]:
             [keys[id(each)] for each in item.friend],
             [(things.setdefault(id(each), len(things)), each[0]) for each in item.things],
         )
-        for key, item in ((key, cast_any(item)) for key, item in registry.items())
+        for key, item in cast("list[tuple[str, Any]]", list(registry.items()))
     ]
-
-
-def cast_any(item: object) -> Any:
-    return item
 
 
 def test_alarms_are_there_while_one_is_parked() -> None:
