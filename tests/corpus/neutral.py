@@ -11,11 +11,15 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
+from perdure.persist.parked import parked_at
+from perdure.persist.secret import Secret
+
 SCALARS = (bool, str, types.NoneType)
 MAPPINGS = (dict, collections.OrderedDict, collections.Counter, collections.defaultdict)
 BUILTINS: tuple[type[Any], ...] = (dict, list, tuple, int, str)
 LARGEST = 1 << 53
 OURS = "perdure."
+MODULES = ("harbour", "wreck")
 
 
 def registry(found: Any) -> dict[str, Any]:
@@ -63,6 +67,9 @@ class Describe:
 
     def __call__(self, value: Any) -> Any:
         """`value` in JSON."""
+        parked = parked_at(value)
+        if parked is not None:
+            return {"parked": parked.key}
         kind: type[Any] = value.__class__
         if kind in SCALARS:
             return value
@@ -85,6 +92,8 @@ class Describe:
         return self._object(value, kind)
 
     def _object(self, value: Any, kind: type[Any]) -> Any:
+        if kind is Secret:
+            return {"secret": self(value.reveal())}
         if kind in (list, tuple):
             return {kind.__name__: [self(each) for each in value]}
         if kind in (set, frozenset):
@@ -102,7 +111,7 @@ class Describe:
             return {"method": value.__name__, "of": self(value.__self__)}
         if kind is functools.partial:
             return {"partial": self(value.func), "arguments": self(value.args)}
-        if kind.__module__.partition(".")[0] == "harbour" or kind is types.SimpleNamespace:
+        if kind.__module__ in MODULES or kind is types.SimpleNamespace:
             return self._instance(value, kind)
         # Python's own values, which are equal when they are shown in the same way.
         return {kind.__name__: repr(value)}

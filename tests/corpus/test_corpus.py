@@ -14,10 +14,11 @@ from perdure.persist.formats import table
 from perdure.persist.trust import KEY_FILE
 from perdure.tools import kind
 
-from .writing import CORPUS, RUN, ReleasedError, write
+from .writing import CORPUS, GOING, RUN, TEMPLATE, ReleasedError, write
 
 RELEASES = sorted((CORPUS / "releases").glob("[0-9]*"))
-LARGEST = 300_000
+LARGEST = 600_000
+DIVER = "harbour.Plain:diver"
 EMPTY: dict[str, Any] = {"components": {}, "alarms": [], "sessions": []}
 WEB = [["WebService", "web", [["TCPEndpoint", "127.0.0.1", 0]]]]
 
@@ -29,15 +30,17 @@ def manifest(release: Path) -> dict[str, Any]:
     return found
 
 
-@every_release
-def test_all_that_a_release_has_written_holds_what_it_held(release: Path, tmp_path: Path) -> None:
-    home, folder = tmp_path / "home", tmp_path / "set"
+def read(release: Path, folder: Path, *modules: Path) -> list[dict[str, Any]]:
+    """What all cases of a release hold, where there are further `modules`."""
+    home, copy = folder / "home", folder / "set"
     home.mkdir()
     shutil.copy(CORPUS / KEY_FILE, home)
     (home / KEY_FILE).chmod(0o600)
-    shutil.copytree(release, folder)
+    shutil.copytree(release, copy)
+    for module in modules:
+        shutil.copy(module, copy / "site")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.corpus.reading", folder],
+        [sys.executable, "-m", "tests.corpus.reading", copy],
         cwd=CORPUS.parents[1],
         env={**os.environ, "PERDURE_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
@@ -45,7 +48,12 @@ def test_all_that_a_release_has_written_holds_what_it_held(release: Path, tmp_pa
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@every_release
+def test_all_that_a_release_has_written_holds_what_it_held(release: Path, tmp_path: Path) -> None:
+    found = read(release, tmp_path)
     cases = manifest(release)["cases"]
     assert [each["name"] for each in found] == [case["name"] for case in cases]
     for each, case in zip(found, cases, strict=True):
@@ -53,13 +61,27 @@ def test_all_that_a_release_has_written_holds_what_it_held(release: Path, tmp_pa
         assert each["sealed"] == ("-sealed-" in each["name"])
         assert each["holds"] == "blueprint"
         assert each["name"].endswith(each["syntax"])
-        assert each["warnings"] == []
+        parked = each["name"].startswith("parked-")
+        assert [line.partition(" is parked")[0] for line in each["warnings"]] == (
+            ["wreck.Wreck"] if parked else []
+        )
         assert each["recovered"] == bool(case.get("records"))
         if case["kind"] == RUN:
             assert each["services"] == WEB
         file = release / each["name"] / "expected.json"
         expected = json.loads(file.read_text()) if file.exists() else EMPTY
         assert each["state"] == expected, each["name"]
+
+
+@every_release
+def test_what_a_release_has_parked_comes_back_with_its_module(
+    release: Path, tmp_path: Path
+) -> None:
+    held = {each["name"]: each["state"] for each in read(release, tmp_path, TEMPLATE / GOING)}
+    for syntax in table.SUFFIXES:
+        components = held[f"parked-{syntax}"]["components"]
+        assert components["wreck.Wreck"]["class"] == "Wreck"
+        assert "same" in components[DIVER]["fields"]["found"]
 
 
 @pytest.mark.parametrize("release", RELEASES[-1:], ids=lambda release: release.name)
@@ -70,11 +92,10 @@ def test_the_last_set_has_everything(release: Path) -> None:
         for name in kind.names():
             assert f"{name}-blueprint-{syntax}" in cases
             assert f"{name}-blueprint-sealed-{syntax}" in cases
-        assert f"crash-{syntax}" in cases
+        assert {f"crash-{syntax}", f"crash-sealed-{syntax}", f"parked-{syntax}"} <= cases.keys()
         expected = json.loads((release / f"stop-{syntax}" / "expected.json").read_text())
-        assert len(expected["components"]) >= 11
+        assert len(expected["components"]) >= 12
         assert len(expected["alarms"]) == len(expected["sessions"]) == 1
-    assert {"crash-sealed-pickle", "stop-sealed-pickle"} <= cases.keys()
     entries = {*cases["journal-pickle"]["records"], *cases["crash-pickle"]["records"]}
     assert entries >= {"state", "command", "gone", "folders", "shapes", "secret"}
 

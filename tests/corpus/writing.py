@@ -40,6 +40,9 @@ OPTIONS = {"web": ["--path", "site", "--port", "0", "--add-header", "X-Corpus: y
 PASSPHRASE = "half tide rock"
 """That of what is sealed; public, as the key is."""
 
+GOING = "wreck.py"
+"""The module that is gone where something is parked."""
+
 RUN = "web"
 """The kind that can be asked for pages, and so has a state of every sort."""
 
@@ -66,13 +69,15 @@ class Writer:
         """Write all of it."""
         site = self.folder / "site"
         shutil.copytree(TEMPLATE, site)
-        shutil.copytree(TEMPLATE, self.target / "site")
+        shutil.copytree(TEMPLATE, self.target / "site", ignore=shutil.ignore_patterns(GOING))
         for syntax in table.SUFFIXES:
             for name in kind.names():
                 self._build(name, syntax)
                 self._build(name, syntax, sealed=True)
             self._run(syntax)
-        self._run("pickle", sealed=True)
+            self._run(syntax, sealed=True)
+        for syntax in table.SUFFIXES:
+            self._park(syntax)
         manifest = {
             "perdure": version("perdure"),
             "python": platform.python_version(),
@@ -112,13 +117,34 @@ class Writer:
         self._keep(f"{name}-blueprint-{label}", [file], file, {"kind": name})
         (self.folder / file).unlink()
 
-    def _run(self, syntax: str, *, sealed: bool = False) -> None:
-        label = f"sealed-{syntax}" if sealed else syntax
+    def _made(self, label: str, syntax: str, *options: str) -> tuple[Path, str]:
+        """A folder with a blueprint in it, and the name of that."""
         folder = self.folder / label
         folder.mkdir()
         file = f"harbour{table.EXTENSION}{table.SUFFIXES[syntax]}"
-        seal = ["--seal"] if sealed else []
-        self.command("mkapp", RUN, *OPTIONS[RUN], *seal, "-o", f"{label}/{file}")
+        self.command("mkapp", RUN, *OPTIONS[RUN], *options, "-o", f"{label}/{file}")
+        return folder, file
+
+    def _park(self, syntax: str) -> None:
+        label = f"parked-{syntax}"
+        folder, file = self._made(label, syntax)
+        with self._served(folder, file) as (get, server):
+            get("first")
+            get("sink")
+            server.terminate()
+        (self.folder / "site" / GOING).unlink()
+        with self._served(folder, file) as (get, server):
+            get("third")
+            state = get("")
+            server.terminate()
+        shutil.copy(TEMPLATE / GOING, self.folder / "site")
+        stopped = file.replace(table.EXTENSION, f"-shutdown{table.EXTENSION}")
+        found = {"kind": RUN, "state": state}
+        self._keep(label, [f"{label}/{each}" for each in (file, stopped)], file, found)
+
+    def _run(self, syntax: str, *, sealed: bool = False) -> None:
+        label = f"sealed-{syntax}" if sealed else syntax
+        folder, file = self._made(label, syntax, *(["--seal"] if sealed else []))
         others = ["harbour.generations", "harbour.journal"]
 
         def keep(name: str, files: Sequence[str], start: str, state: Any) -> None:

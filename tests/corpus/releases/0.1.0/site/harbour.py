@@ -17,6 +17,7 @@ import attrs
 from perdure.app.mutations import mutation, now, random
 from perdure.persist.persistent import persistent
 from perdure.persist.schema import schema
+from perdure.persist.secret import Secret
 
 NEVER = datetime.datetime(2999, 1, 1, tzinfo=datetime.UTC)
 
@@ -171,6 +172,7 @@ def first(registry: Any, request: Any) -> None:
     registry.set_component(Cargo, Cargo(decimal.Decimal(1), ["to go"]), name="lost")
     registry.set_component(Tide, Tide(NEVER, 2.25))
     registry.set_component(Office, Office())
+    registry.set_component(Plain, Plain(pin=Secret("1989")), name="safe")
     keeper = Plain(rung=None)
     registry.set_component(Plain, keeper, name="keeper")
     registry.alarms.at(NEVER, keeper, "ring", "high", 1)
@@ -178,6 +180,15 @@ def first(registry: Any, request: Any) -> None:
     log = registry.get_component(Log, default=Log)
     log.write("first", boat)
     request.session.get_component(Cargo, default=lambda: Cargo(decimal.Decimal(2), ["bread"]))
+
+
+def sink(registry: Any, request: Any) -> None:
+    """What is parked when its module has gone."""
+    from wreck import Wreck
+
+    boat = registry.get_component(Boat)
+    registry.set_component(Wreck, Wreck(boat, ["gold"]))
+    registry.set_component(Plain, Plain(found=registry.get_component(Wreck)), name="diver")
 
 
 def second(registry: Any, request: Any) -> None:

@@ -4,7 +4,7 @@ passport = Passport(
     format=1,
     application='harbour',
     holds='state',
-    written='2026-11-21T15:58:32Z',
+    written='2026-11-21T16:31:14Z',
     writer='perdure 0.1.0',
     python='3.11.7',
     names=[
@@ -64,13 +64,14 @@ passport = Passport(
         'perdure.app.web.static:File',
         'perdure.persist.concealment:sealed',
         'perdure.persist.concealment:sealed()',
+        'perdure.persist.secret:Secret',
         'types:GenericAlias',
         'types:SimpleNamespace',
         'uuid:UUID',
     ],
     paths=['/tmp/perdure-corpus', '/tmp/perdure-corpus/site'],
-    origin='fe5c7b755aaf4d05ab9d867d6c6f902276cd2b159d9db76feb22ecbf1c23551a',
-    secret={'harbour:Office': ['password']},
+    origin='ac3cbaa0809146c64ac7908b958f57294ea87b718e14ecb51e9fc9c2c92b9ac0',
+    secret={'harbour:Office': ['password'], 'perdure.persist.secret:Secret': ['_value']},
     sequence=3,
     classes={
         'harbour:Berth': '1; number: int; boat: harbour.Boat | None',
@@ -91,13 +92,14 @@ passport = Passport(
         'perdure.app.web.sessions:KeptSession': '1; name: str; timeout: float; last: float; components: dict[str, object]; calls: tuple[tuple[collections.abc.Callable[..., object], tuple[object, ...]], ...]',
         'perdure.app.web.site:Site': '1; resource: perdure.app.web.resource.Resource; log: str | None; headers: tuple[tuple[str, str], ...]; display_tracebacks: bool; limits: perdure.app.web.limits.Limits',
         'perdure.app.web.static:File': '1 < perdure.app.web.resource:Resource',
+        'perdure.persist.secret:Secret': '1; _value: ~T',
     },
-    blueprint='80d1a97fe383ef9901792cc0dd35ba0e4c53607673ccc268c20b591a31332564',
+    blueprint='c18e942b38285c86ce18dc5c226d3d94a1a465c86be0ae709d464d55cdfc29d6',
 )
 
 signature = Signature(
     key='cb6c15f4d02120a93d929bd7ef13b6846b21508f2484583c41a70183707b5235',
-    value='ad2163972870a1d6219cd27cbf9f03dbb2a678db7d8a945cb5864d0d4ea248482cce7ea564409d68d477983c9fad271728673520d83aa7bc54083b18e258bd07',
+    value='72f700e28a7b3ba95cdd63fbcdb9775e5413828778284da5643f9229704e4e3112a0eeca6c2c0723ad21d587fd9ff80ecf5deac93ee25c2d99e0bf8c6a41930e',
 )
 
 application = Instance(
@@ -361,9 +363,19 @@ application = Instance(
                 'harbour.Office',
                 password=Concealed(
                     '2157854dbfb65790',
-                    'JkTPTiGswx/JrPQIXoprgfvAQPHFMRYC3zkjJkfMCp8uSlZQH7hDOC6fl1/eq3a4qq1ZNrmOiAZlubYaLq5NwzXZ/ay06T8KdGopmKs1yes=',
+                    '/p2uDK6AUXrPHFkjStu/BjGTKIea5DUW0dODhn67RFmHj4gVXTM3TadqQXkUso7GyTe+AW2Bmue8njkLw3rOtl8O/TB4fOvsO7ymJV4d7UM=',
                 ),
                 visits=1,
+            ),
+            'harbour.Plain:safe': Instance(
+                'harbour.Plain',
+                pin=Instance(
+                    'perdure.persist.secret.Secret',
+                    _value=Concealed(
+                        '2157854dbfb65790',
+                        'oCyyuMkIn9LQf7BVg+tRAaTAhRjw3F/4FgDy/fjXmtPryKJb73HFcRvljS2fTmCI0jB0S/dEWT69AV0OCd5p6oCMXhwQ97YwPUv2IFdS2PY=',
+                    ),
+                ),
             ),
             'harbour.Plain:keeper': Ref(8, Instance('harbour.Plain', rung=None)),
             'perdure.app.alarms.Alarms': Instance(
@@ -384,18 +396,18 @@ application = Instance(
             'harbour.Log': Instance(
                 'harbour.Log',
                 entries=[
-                    ('first', 1795276711.1680682, 0.3467294742799466, Deref(7)),
-                    ('second', 1795276711.3240118, 0.16114562069921445, Deref(7)),
+                    ('first', 1795278673.769539, 0.7224051972186946, Deref(7)),
+                    ('second', 1795278673.840323, 0.4789388132232557, Deref(7)),
                     'leak',
-                    ('mended', 1795276711.3244941, 0.7392375383019363, None),
-                    ('third', 1795276712.5135365, 0.1429636393728404, None),
+                    ('mended', 1795278673.8407776, 0.9872767055578303, None),
+                    ('third', 1795278674.2882705, 0.15358849349223636, None),
                 ],
             ),
-            'perdure.app.web.sessions.KeptSession:dc385d97a94753a140b87f2b573244fb94775dabd5dc4a92218613e4866eeddc': Instance(
+            'perdure.app.web.sessions.KeptSession:0290b8fee37508874ef44bf42f9fd44a2e1863a2f2026cc0391dd15fd636908a': Instance(
                 'perdure.app.web.sessions.KeptSession',
-                name='dc385d97a94753a140b87f2b573244fb94775dabd5dc4a92218613e4866eeddc',
+                name='0290b8fee37508874ef44bf42f9fd44a2e1863a2f2026cc0391dd15fd636908a',
                 timeout=900.0,
-                last=1795276711.2107458,
+                last=1795278673.7864506,
                 components={
                     'harbour.Cargo': Instance('harbour.Cargo', weight=Decimal('2'), goods=['bread', 'salt']),
                 },

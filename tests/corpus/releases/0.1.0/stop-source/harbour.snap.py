@@ -4,7 +4,7 @@ passport = Passport(
     format=1,
     application='harbour',
     holds='blueprint',
-    written='2026-11-21T15:58:29Z',
+    written='2026-11-21T16:31:13Z',
     writer='perdure 0.1.0',
     python='3.11.7',
     names=[
@@ -41,7 +41,7 @@ passport = Passport(
 
 signature = Signature(
     key='cb6c15f4d02120a93d929bd7ef13b6846b21508f2484583c41a70183707b5235',
-    value='99bc74f7d40de60936ba6f684fbc9b1fe55f960e61923a973de4bc79a63296b09ee40bea6352abca83926a0e2f31cbb93c3fbc10a58501f9b1e3a6f8f3ea410d',
+    value='273c2cb3198e834b59bdcc73fd3f6e27f8ea145ca775556b9a06d113012d8cc53200f41ed2688d40bd02fd8ead008174229d96bd740006b5a99ec326c0dceb05',
 )
 
 application = Instance(

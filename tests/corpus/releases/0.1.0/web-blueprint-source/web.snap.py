@@ -4,7 +4,7 @@ passport = Passport(
     format=1,
     application='web',
     holds='blueprint',
-    written='2026-11-21T15:58:27Z',
+    written='2026-11-21T16:31:12Z',
     writer='perdure 0.1.0',
     python='3.11.7',
     names=[
@@ -41,7 +41,7 @@ passport = Passport(
 
 signature = Signature(
     key='cb6c15f4d02120a93d929bd7ef13b6846b21508f2484583c41a70183707b5235',
-    value='51f39c0c98305e870f17e8e8810b4324cae4805c3ebbfedb3aae4b77dbf78b73c25f1ef1ed5acf409418ff31953b2847984100e7dd96deb72fb4d3374940d90f',
+    value='c5cb2cffd38fed9d62e07f4fee5011fe07efdc72830f26519c07a36dc5b8ee4419e8300dee64db12e0abdb26beab783b1cadad0ea6f494a3207551afeb39e906',
 )
 
 application = Instance(

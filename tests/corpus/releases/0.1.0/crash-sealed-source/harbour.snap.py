@@ -1,0 +1,80 @@
+# Perdure snapshot, source, format 1. This is parsed, never executed.
+
+passport = Passport(
+    format=1,
+    application='harbour',
+    holds='blueprint',
+    written='2026-11-21T16:31:15Z',
+    writer='perdure 0.1.0',
+    python='',
+    names=[],
+    paths=[],
+    origin=None,
+    secret={},
+    sequence=0,
+    sealed='1 scrypt n=131072 r=8 p=1 salt=84ecedd437e52699bf2b8305fe35d318 key=7c49e98d44714799 check=04609b99b3529b06 wrapped=c75a6507899eb7c2350f12bc3dce7c90b4026c63a2e9b1e504c57e910683c4d9210cc711dbcd6745addf19d42dd9e61f sum=68db08a3e75d202b',
+)
+
+application = (
+    'UEVSRFVSRSBTTkFQU0hPVCAxCnsiZm9ybWF0IjogMSwgImFwcGxpY2F0aW9uIjogImhhcmJvdXIi\n'
+    'LCAiaG9sZHMiOiAiYmx1ZXByaW50IiwgIndyaXR0ZW4iOiAiMjAyNi0xMS0yMVQxNjozMToxNVoi\n'
+    'LCAid3JpdGVyIjogInBlcmR1cmUgMC4xLjAiLCAicHl0aG9uIjogIiIsICJuYW1lcyI6IFtdLCAi\n'
+    'cGF0aHMiOiBbXSwgIm9yaWdpbiI6IG51bGwsICJzZWNyZXQiOiB7fSwgInNlcXVlbmNlIjogMCwg\n'
+    'InNlYWxlZCI6ICIxIHNjcnlwdCBuPTEzMTA3MiByPTggcD0xIHNhbHQ9ODRlY2VkZDQzN2U1MjY5\n'
+    'OWJmMmI4MzA1ZmUzNWQzMTgga2V5PTdjNDllOThkNDQ3MTQ3OTkgY2hlY2s9MDQ2MDliOTliMzUy\n'
+    'OWIwNiB3cmFwcGVkPWM3NWE2NTA3ODk5ZWI3YzIzNTBmMTJiYzNkY2U3YzkwYjQwMjZjNjNhMmU5\n'
+    'YjFlNTA0YzU3ZTkxMDY4M2M0ZDkyMTBjYzcxMWRiY2Q2NzQ1YWRkZjE5ZDQyZGQ5ZTYxZiBzdW09\n'
+    'NjhkYjA4YTNlNzVkMjAyYiJ9CnNlYWxlZCAyODIxIDI3NzMK4t5AeyAc7EYoK3jVLSt2eRDtVDG2\n'
+    'HGDr1rtUr2vIkEpB3qUZAjejJv71axVP/QP2wpycwLX9O+8TgQOzG4D9XwloL/TGZo3EVHaNZ8qj\n'
+    'M8lAlI27U2rdkaEYTJh8y+OuNvc/p+TEEfSs3OPFIbd4PBQY2xRRFqGaDZVxvLTxKpyV7FqPh5+/\n'
+    'eJBZwW+UK2CFsOLJQTBfn+heolDkb7450k/uDc+ihmkEejbHDKX36+PX0iqHq+f3PgBE5hDITuGY\n'
+    'O2if5wdzffOPAjyGlnwditBDS3BHPPOZUllx+lq93+Zyi9OXS2SCR80Z36Bu6mOW1xTsn64gRfiQ\n'
+    'm1ht4RSsND9vmFFMIFU/nxUvs4BXDTJazAZ/Tag6leKPk7TLNMJh+RdPdWHu5+TZmdvmuWIMGQsb\n'
+    '7JnQhwv99m69CZtMHgcxmY1I1EHLy79E5eZ8DeTlhsktMhrQALw/2TpBJKwjGCxl8c/hK02jRYBJ\n'
+    'CYusqGQ+KNrbrP+Wbrnvajh2uWqD6fi7l5dY3qn60DlAwq21SvOWzDzXW++gCblXRWenED/vvcGs\n'
+    'MAFJlTL0hhoZwe3F6iBZ6k8vxVhgyTfr5WQo6eJANwk9yG/TTseWxntxfWTgI/gMgEK+tYBOJHVu\n'
+    's8FuYzXKQD69JOF+d2lchm7v03Bk0H9m/9O3OjnSzlyigDwg02FySYteRNvKJhZuWjQ+KUpzdUp7\n'
+    'RjqNaOB1VAtYhENdJZxw//fSLNYfjWm9M8C0tPurVrqv2lbpHuz1ndATx7ne7xRP8Wu032p/EIKB\n'
+    'poamsP/5WwVd52VMs3sNhVewbH/QStCWXEbVRpGfH7uTgpac1s/YjQJQRzn7LTWuBBi4Gp836ED6\n'
+    '60LpcbNHEH+2HM7qvFKzvEmM1gDhkN02ukxcH+SFc7l4BYgYoI8M3XKvKtSxs5DFwDWXGJKDi6/j\n'
+    'zq05ynFnRPFVJYEXRmLS4Bfys134jDrBxH5P0A8jK9Bd31kErBFnFzCdqsT2Os8E5v97ixn28Ruh\n'
+    'ie1OGoz091XOEg/4Vk+NhlyJnfzT9Ibz4t+cuDxwG3gyXwhvgdNhpOc+17uKsU0G5+BnL6ZriQ8r\n'
+    'M+xT5yDVybPdWEIjAwi7kgghBBqkpLx08a0H0rtTuPMmrG4CptuVb0qBJRHbffCs9/xCbV7jftr9\n'
+    'LugAxarmhdMpdKah2rIFOcW7YzKPSfd9KBsKrxCpBdWQltikKHRrvaueRb8cZxaO3X8OMCR9nDbd\n'
+    'FLXFvfTtdiN66v/PvjLc+8/mD0PNIMboy6LBhYJ8VyOKUsK7v5qr/x9VrVRplleGh/YZfNyRdH+4\n'
+    'L2kQ5bWCIXC/j7sX5K/OND4PaShhxC9/Q7orNv/JK0p/gMaVN+b02JTtI41/lKqG1QIimHcySr2v\n'
+    'v7k2Y6rIo871UpkmkFP7S3VWv5i0vzkQXEanqdpzTv6gI1yUt4azregQKOn3r8w6fgH8zlNU/s66\n'
+    'toR3HCse+OdlDw3HBg+3Buclujb+6I9+iZrZYZ8kc9vtWWWfbmUpqLwHG/ipmDF0ybqBoWLseH+H\n'
+    'tNsB4pfDbICFozxPCrXz1FgIpLliqDBZ+cyz1/UR0zds08ZBNcmFMr4FG5SWs6kA1c/heBYuqvqU\n'
+    'ahAIXBt+jYEOWvSNhBU1h9MN3hPgdEqCcfttA9dsbkrawScRrORp1yov6kMmZcqwCQLMaYU3CVau\n'
+    '/z434BhECyQA6wlCoKKmDrPxlm4TWcUVOXdu8KguOEqBPNMy5pTrUk1cnCUNdnGM9L2FtdDXJOJF\n'
+    'IJbHtcwlcgje8djzmHAL//Oj1xGynrKBMlh+SQJBq/USEPTZ3vez0P3rfzkMDrUmrMViMnKGaLJu\n'
+    'zKtZlQ2tN23jGsqixrwsZ+uUA7oKZ0aFoz6MEmgIEqd2TEm4jYSXAlW1UZIfK0bs0Z6PW1qCV5TL\n'
+    'SvjjeGy9fLWsKqF2iXtZzHVCLl3Gtga/iphUK9zsFkxYT3T+cDyJAFaCNRwrxTxNm0wty2NneEdX\n'
+    'zY1JPp1o/FcrhIEFt6kZzCi4KrT47yvhjA+1wPFTUbL/SfGvY3mwEmreYnOmBnDusuiCoG+J0dCn\n'
+    'mBRhxlUTUOnqP2JBuZuB1WSklCHaJrF/OCQyEm3YzO/7TzRSpMg4tcjetnQU4dZ+amQLFJOLKH22\n'
+    'STTN9ABn7CuPsEH+ahAUER56/Hwr1dJIpsJkwfoe3O5ieNurzmBbrkqGFITUE/Q+0vJp52o+Tatl\n'
+    'hXdkuHVYkAdnure2WWbmP8lXLBU/g394YIkm+zHmaro7dy2tVVsJp0tHJc6Jq5Y676v7PuRDgQpw\n'
+    'mo0Idkq3gvbEDuPU2JcPurNjjqLfC8E+QCm+hIc9l1tWZBrO7aHqqFZhVkEZTFXSVdD2Ime1NHs1\n'
+    'MbVZyxfbuF9oJeEaCXclOv/J5sRKFgmHLmDXeZ1adtP2TFPLC59Oqb67JNX78OJYT2QXnhZPik7L\n'
+    'U5Wkfa/rxAoo8ut2tUQW/nxkkLRwOVQ3eJGO9OkX1hZ0TlRB+xMRqlq2VVPNt7vqsE5KLYnzR5Oc\n'
+    'kR4cuJTEGSkv+UU1mAg3RPc1ODVtdOOnVCzw1oV6ffUmbascAGIo5NxlWfSnl3n96GceemFd8vEu\n'
+    'logF28SGiEE7oHw3ebxCQL2KSN1WmNYhW/go6zJhavwhxKlzNuSVrWi0tm9kBNb++BzR4GXZ97hj\n'
+    'C8lNjug8n4Sf5A5doewyuxU8P1kUQv7vGvE+2nFWGevrD2d61VITfwNrzyxeXyE0VX4tRZZsAjqs\n'
+    '0+7CYzYdwx+2qTkaOnRMi5pgl8Tk005PS3G6Vcd4NUkPi/D032DLxfCrtFmXPD8A7RFYvB9HU9VS\n'
+    'zN8SMwavVT37l8j+ifWJ4FqYepUu5hqF/9+f9F9kBCdEP3xm4vx6kIRR0RyAQMDaJ4GYbYyd8L3Q\n'
+    'fO7hMnqM9hpchPhh4pIE8usVgiglT6ab8lVf5gxCMNeaAgK17rXyfm3oJX/qAkz+CN6N9VOJgttm\n'
+    '0tw2BLCzu1T2JEEi3goM5coH8vF+rUWa3QX6ZZB4CQJdlaUJO6y+unKYq1KqvtC+VQxeVQRH2a10\n'
+    'nJpraJO0ENq1jqCZ3LAcBlVA1RhoS7RXaU0fUlKooxdZ0ptaSon7Vv5ZAFLcjakNmObxUD6PnAZs\n'
+    'WAD2fQiRbOWY/OT2S/FHZP/vWfvi2LnI61RxXKR7cJgYBr0hpFLypqLlPNzfTxnnpW5BicAUVyR6\n'
+    'vdlgkD3uVOr9e5qri5ZGwzgf5ypBdlNiJ/kAPd4cej7iaxdgTrghPp3YFDtvGAmpgI+nCVSCjPqz\n'
+    'GckOpdeLSqdf/sY5bWMWnFie1QsKoErP6XnRoNUP++bLi2IfV3S/VswHWyZYKbM78j+RxV46BgDD\n'
+    '+1bdj/BGDB65O0t1U+kMtD4Iooja3tcgRt6TXV+zgMhRTAgOwNBmutIXks4DoWZ4HW4qn8tV+Jzd\n'
+    'dVPZI8M82Q4Cx+gF30mrtKIgyvpNaD3Y9+RcRxZFvisl1g5Hxcd/yREulIbVOycwJPqrVpC5dYw4\n'
+    'oHEJkvLkGYWuUH3JpwOOQkWGxucH+TnOfRxi2HqvYfnLA+EOqFdygQ9ZJzD5og+RpaGdlr6XBsoh\n'
+    'DCJiOox8R8qFZ8WHh1QHz1n6hm0PgyjBu/rtwUnTOOkH+TtcGK6FAcGi9zTbCCp/yacKmTJIAyZi\n'
+    'mrg6I3s0DKEwlT3tBEZHfmdvLfBhI5p5aph24p645o3EbVMl/o96DUodgkfOoKPs7gIPM1q38AZD\n'
+    'iFqRaC4Fir6JAYhuw/BG0eywZMVyWkRyjfDDNe50fNXvKjjphi6Cy2wV9NAhIKk9kpvX7xO2hGsh\n'
+    'UI8khFg8QacBg3B7UjXR+D2rmNED9Jp1SusOUVXlFJESH+qGp6k9VgKGhPVqIOKrDhBQXvRBXOJR\n'
+    'dNlK0Xpc0KttttZqnrpXHTPWkSUB\n'
+)
