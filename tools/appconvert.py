@@ -231,7 +231,7 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
         options["to"] = form
         _check_target(target, path, options)
         graph = _graph(path, found)
-        secret = {} if options["reveal"] else hiding.merged(found.passport.secret)
+        secret: hiding.Declared = {} if options["reveal"] else hiding.merged(found.passport.secret)
         changes = edit.apply(graph, edits, secret)
         passport = edit.renamed(found.passport, graph, changes)
         changed = attrs.evolve(found, passport=passport, content=Content.of_graph(graph))
@@ -337,7 +337,7 @@ def _show(arguments: Sequence[str], options: dict[str, Any]) -> int:
         found = snapshot.read(paths[-1], keyring=options["keyring"])
         graph = _graph(paths[-1], found)
         progress.say("measuring")
-        secret = {} if options["reveal"] else hiding.merged(found.passport.secret)
+        secret: hiding.Declared = {} if options["reveal"] else hiding.merged(found.passport.secret)
         try:
             spot = lookup.find(graph, place, secret)
         except PlaceError as error:
