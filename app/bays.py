@@ -6,7 +6,8 @@ from typing import Any, Final, cast
 import attrs
 
 from ..persist.graph import Graph, Node
-from ..persist.parting import Bay, Fields, field, parked_in
+from ..persist.parkedgraph import Fields, dict_in, field, is_dict, is_list, parked_in
+from ..persist.parting import Bay
 from . import alarms
 from .registry import present_key
 
@@ -35,21 +36,19 @@ def bays_in(graph: Graph) -> Iterator[Bay]:
 
 
 def components_of(root: Any) -> dict[Any, Any]:
-    components = field(field(root, "registry"), "_components")
-    return cast("dict[Any, Any]", components) if type(components) is dict else {}
+    return dict_in(field(root, "registry"), "_components")
 
 
 def _arguments(node: Any) -> Iterator[Bay]:
-    found = field(node, "_alarms")
-    for number, alarm in cast("dict[Any, Any]", found if type(found) is dict else {}).items():
-        state = alarm.state if isinstance(alarm, Node) else None
-        if type(state) is dict and cast("dict[Any, Any]", state).get("arguments"):
+    for number, alarm in dict_in(node, "_alarms").items():
+        state: Any = alarm.state if isinstance(alarm, Node) else None
+        if type(state) is dict and field(alarm, "arguments"):
             yield Bay(f"{ALARM}{number}", state, "arguments")
 
 
 def _fields_of_lot(fields: Fields | None) -> Fields | None:
     lot = None if fields is None else fields.get("lot")
-    return lot.state if isinstance(lot, Node) and type(lot.state) is dict else None
+    return lot.state if isinstance(lot, Node) and is_dict(lot.state) else None
 
 
 def is_one(bay: Bay) -> bool:
@@ -92,7 +91,7 @@ def _child(node: Any, part: str) -> Any:
     """The service in the collection `node` that records know by `part` (see `references`)."""
     children = field(node, "_services")
     named: dict[str, Any] = {}
-    for child in cast("list[Any]", children) if type(children) is list else []:
+    for child in children if is_list(children) else []:
         name = field(child, "name")
         if type(name) is not str:
             kind = cast("Any", type(child)).name.rpartition(".")[2]

@@ -13,7 +13,7 @@ from ..persist import graphstream
 from ..persist.errors import PerdureError
 from ..persist.graph import Call, Global, Graph, GraphError, Node, is_shared
 from ..persist.graphstream import StreamError
-from ..persist.parting import Fields, field, parked_in, reach
+from ..persist.parkedgraph import Fields, dict_in, field, is_dict, is_list, parked_in, reach
 from ..persist.shapes import Shape
 from ..persist.survey import parts
 from ..persist.trail import find as place_of
@@ -174,14 +174,13 @@ def _lots(graph: Graph) -> Iterator[Fields]:
 
 
 def _components(graph: Graph) -> dict[Any, Any]:
-    components = field(field(graph.root, "registry"), "_components")
-    return cast("dict[Any, Any]", components) if type(components) is dict else {}
+    return dict_in(field(graph.root, "registry"), "_components")
 
 
 def _alarm(graph: Graph, key: str) -> tuple[dict[Any, Any], Any] | None:
     """Where the alarm is that `key` means, if its arguments are parked."""
-    alarms = field(_components(graph).get(_ALARMS), "_alarms")
-    for number, alarm in cast("dict[Any, Any]", alarms if type(alarms) is dict else {}).items():
+    alarms = dict_in(_components(graph).get(_ALARMS), "_alarms")
+    for number, alarm in alarms.items():
         if key == f"{_ALARM}{number}" and parked_in(field(alarm, "arguments")) is not None:
             return alarms, number
     return None
@@ -248,16 +247,16 @@ def _rename_keys(graph: Graph, records: list[Fields], renaming: Renaming, what: 
 
 def _let_go(graph: Graph, item: Any, what: str) -> list[str]:
     """Put None wherever `item` is held in `graph`; the places."""
-    holders = [each for each in reach([graph.root]) if _holds(each, item)]
+    holders: list[Any] = [each for each in reach([graph.root]) if _holds(each, item)]
     found = [place_of(graph.root, holder) for holder in holders]
     places: list[str] = []
     for holder, place in zip(holders, found, strict=True):
-        if type(holder) is list:
+        if is_list(holder):
             numbers = [number for number, part in enumerate(holder) if part is item]
             for number in numbers:
                 holder[number] = None
             places += [f"{place}[{number}]" for number in numbers]
-        elif type(holder) is dict and item not in holder:
+        elif is_dict(holder) and item not in holder:
             keys = [key for key, part in holder.items() if part is item]
             holder.update(dict.fromkeys(keys))
             places += [f"{place}: {key}" for key in keys]

@@ -1,11 +1,13 @@
 """An application of which parts cannot be loaded: these wait, and the rest runs."""
 
 import asyncio
+import builtins
+import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -17,13 +19,13 @@ from perdure.app.application import Application
 from perdure.app.collection import ServiceCollection
 from perdure.app.ledger import Ledger
 from perdure.app.loader import Loaded, Loader, LoadError
-from perdure.app.parking import all_parked
+from perdure.app.parking import all_parked, load
 from perdure.app.replay import replay
 from perdure.app.web.sessions import KeptSession
-from perdure.persist import mandate, snapshot
+from perdure.persist import graphstream, mandate, snapshot
 from perdure.persist.errors import PerdureError
 from perdure.persist.parked import ParkedError, StandIn
-from perdure.persist.parting import parked_in, reach
+from perdure.persist.parkedgraph import Fields, field, parked_in, reach
 from perdure.persist.schemaerrors import StepError
 from perdure.persist.trust import Policy, Signer
 
@@ -168,13 +170,14 @@ def test_what_is_parked_is_not_to_be_had_replaced_or_removed(shelf: Shelf) -> No
     registry = application.registry
     assert repr(registry) == "<Registry: stays.Visits, zzgoes.Basket (parked)>"
     assert (len(registry), len(list(registry))) == (2, 1)
-    for attempt in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: registry.get_component(goes.Basket),
         lambda: registry.get_component(goes.Basket, default=goes.Basket),
         lambda: registry.set_component(goes.Basket, goes.Basket()),
         lambda: registry.remove_component(goes.Basket),
         lambda: component(application, "stays.Visits").friend.things,
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(ParkedError, match=r"appconvert --parked FILE --drop") as caught:
             attempt()
         assert caught.value.key == "zzgoes.Basket"
@@ -193,6 +196,11 @@ def test_an_adapter_does_not_stand_in_for_what_is_parked(shelf: Shelf) -> None:
     application.registry.set_adapter(goes.Basket, Inert, Inert)
     with pytest.raises(ParkedError):
         application.registry.get_component(Inert)
+
+
+def values(application: Application) -> list[int]:
+    items = cast("Iterable[Any]", application.registry)
+    return [item.value for item in items]
 
 
 class Inert:
@@ -239,7 +247,7 @@ def test_what_raises_when_it_is_restored_is_parked_alone(shelf: Shelf, method: s
 
     def fail(self: Any, state: Any = None) -> None:
         if state is not None:
-            vars(self).update(state)
+            self.__dict__ |= state
         if self.value == 1:
             raise ValueError("no ones")
 
@@ -248,13 +256,13 @@ def test_what_raises_when_it_is_restored_is_parked_alone(shelf: Shelf, method: s
     application = shelf.load().application
     assert keys_parked(application) == ["stays.Visits:1"]
     assert "ValueError: no ones" in all_parked(application.registry)[0].reason
-    assert [item.value for item in application.registry] == [0, 2]
+    assert values(application) == [0, 2]
     if good is None:
         delattr(stays.Visits, method)
     else:
         setattr(stays.Visits, method, good)
     application = shelf.reload(application)
-    assert [item.value for item in application.registry] == [0, 1, 2]
+    assert values(application) == [0, 1, 2]
 
 
 def test_what_a_service_needs_refuses_the_start_and_names_it(shelf: Shelf) -> None:
@@ -370,9 +378,17 @@ def ring(application: Application) -> None:
     asyncio.run(scenario())
 
 
+def count(self: Any, *_arguments: object) -> None:
+    self.value += 1
+
+
+def ignore(_self: Any, *_arguments: object) -> None:
+    pass
+
+
 def test_an_alarm_waits_with_its_component_or_arguments(shelf: Shelf) -> None:
     stays, goes = codes()
-    stays.Visits.ring = lambda self, *arguments: setattr(self, "value", self.value + 1)
+    stays.Visits.ring = count
     application = Application("web")
     registry = application.registry
     calls = registry.get_component(goes.Calls, default=goes.Calls)
@@ -424,7 +440,7 @@ def replayed(paper: Paper) -> Application:
 def test_records_of_what_is_parked_are_kept_and_done_when_it_is_back(shelf: Shelf) -> None:
     stays, goes = codes()
     application, paper = running()
-    registry = application.registry
+    registry: Any = application.registry
     with application.turn():
         basket = registry.get_component(goes.Basket, default=goes.Basket)
         calls = registry.get_component(goes.Calls, default=goes.Calls)
@@ -484,7 +500,7 @@ def test_a_call_with_what_cannot_be_loaded_parks_the_component_with_all_that_fol
 
 def test_an_alarm_set_in_a_record_waits_for_its_arguments(shelf: Shelf) -> None:
     stays, goes = codes()
-    stays.Visits.ring = lambda self, *arguments: None
+    stays.Visits.ring = ignore
     application, paper = running()
     with application.turn():
         visits = application.registry.get_component(stays.Visits, default=stays.Visits)
@@ -508,7 +524,7 @@ def test_a_run_writes_nothing_of_what_is_parked(shelf: Shelf) -> None:
     application.ledger = Ledger(application, paper, EVERYTHING)
     stays: Any = sys.modules["stays"]
     with application.turn():
-        visits = application.registry.get_component(stays.Visits)
+        visits: Any = application.registry.get_component(stays.Visits)
         visits.value += 1
         visits.friend = [visits.friend]
     kinds = [(key, kind) for record in paper.kinds for key, kind in record if key]
@@ -545,6 +561,69 @@ def test_the_names_in_parked_bytes_are_among_those_a_signature_covers(shelf: She
     assert "zzgoes:Basket" in mandate.names_of(graph)
     fields["state"] = fields["state"].replace(b"Basket", b"Hazard")
     assert "zzgoes:Hazard" in mandate.names_of(graph)
+
+
+HAZARD = b"\x80\x05\x8c\x08zzhazard\x8c\x04Base\x93."
+# Behind a key that costs too much to be looked at.
+HIDDEN = b"\x80\x05})" + b"\x85" * 1500 + b"K\x01s0" + HAZARD[2:]
+
+
+def _call(arguments: Any) -> Any:
+    return ((1, "command", arguments),)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"state": HAZARD},
+        {"state": bytearray(HAZARD)},
+        {"state": HIDDEN},
+        {"made": HIDDEN, "state": b"\x80\x05)."},
+        {"commands": _call(("take", 0.0, None, None, HAZARD))},
+        {"commands": _call(["take", 0.0, None, None, HAZARD])},
+        {"commands": _call(("take", 0.0, None, None, bytearray(HAZARD)))},
+        {"commands": _call(("take", 0.0, None, None, HIDDEN))},
+        {"commands": [*_call(("take", 0.0, None, None, HAZARD))]},
+        {"commands": [[*_call(("take", 0.0, None, None, HAZARD))[0]]]},
+        {"commands": ((1, "shapes", (("zzhazard:Base", "2"),)),)},
+        {"commands": ((1, "shapes", [["zzhazard:Base", "2"]]),)},
+        {"shapes": {"zzhazard:Base": "2"}},
+        {"shapes": {"zzgoes:Calls": "1 < zzhazard:Base"}},
+        {"names": ("zzgoes:Calls", "zzhazard:Base")},
+        {"names": ["zzhazard:Base"]},
+    ],
+)
+@pytest.mark.parametrize("kind", ["Parked", "Visits"])
+def test_what_an_edit_hides_in_what_is_parked_voids_the_signature_or_is_never_run(
+    shelf: Shelf,
+    edit: Fields,
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stays, goes = codes()
+    application = Application("web")
+    application.registry.get_component(stays.Visits, default=stays.Visits)
+    application.registry.get_component(goes.Calls, default=goes.Calls)
+    shelf.save(application)
+    forget()
+    shelf.save(shelf.load().application)
+    found = snapshot.read(shelf.folder / "web.snap")
+    graph = found.content.graph
+    (stand_in,) = (item for item in reach([graph.root]) if parked_in(item) is not None)
+    record: Any = field(stand_in, "parked")
+    record.state |= edit
+    record.__class__ = next(each for each in graph.names if each.name == kind)
+    (tmp_path / "zzhazard.py").write_text("import builtins\nbuiltins.hazard.append('imported')\n")
+    ran: list[str] = []
+    monkeypatch.setattr(builtins, "hazard", ran, raising=False)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    sys.modules["zzgoes"] = goes
+    if mandate.added_names(found.passport, graph):
+        return
+    with contextlib.suppress(PerdureError):
+        load(graphstream.write(graph), EVERYTHING, found.passport, {})
+    assert not ran
 
 
 # The law.
