@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, cast
 import attrs
 
 from ..persist import graphstream
+from ..persist.concealment import is_sealed
 from ..persist.errors import PerdureError
 from ..persist.graph import Call, Global, Graph, GraphError, Node, is_shared
 from ..persist.graphstream import StreamError
@@ -38,26 +39,34 @@ class ParkedEditError(PerdureError):
 
 @attrs.frozen
 class Listed:
-    """Something parked: `size` is that of its bytes, `calls` the number of those that wait for it."""
+    """Something parked: `size` is that of its bytes, `calls` the number of those that wait for it.
+
+    Both are unknown where it is concealed in a text, with a key that this user has not.
+    """
 
     key: str
     reason: str
     since: str
-    size: int
+    size: int | None
     calls: int
 
     def __str__(self) -> str:
-        calls = f", and {self.calls:,} calls that came after" if self.calls else ""
-        return f"{self.key}: {self.reason}; since {self.since}, {self.size:,} bytes{calls}"
+        size = "concealed" if self.size is None else f"{self.size:,} bytes"
+        word = "call" if self.calls == 1 else "calls"
+        calls = f", and {self.calls:,} {word} that came after" if self.calls else ""
+        return f"{self.key}: {self.reason}; since {self.since}, {size}{calls}"
 
 
 def listed(graph: Graph) -> list[Listed]:
     """All that is parked in `graph`, in its order."""
     found: dict[str, Listed] = {}
     for fields in _records(graph):
+        key = fields["key"]
+        if _is_closed(fields):
+            found[key] = Listed(key, fields["reason"], fields["since"], None, 0)
+            continue
         calls = sum(entry[1] == "command" for entry in fields["commands"])
         size = len(fields["made"]) + len(fields["state"])
-        key = fields["key"]
         found[key] = Listed(key, fields["reason"], fields["since"], size, calls)
     order = {key: number for number, key in enumerate(_components(graph))}
     return sorted(found.values(), key=lambda each: (order.get(each.key, len(order)), each.key))
@@ -121,6 +130,11 @@ def rename(graph: Graph, renaming: Renaming) -> list[str]:
         before = {name: renaming.name(name) for name in fields["names"]}
         if all(name == present for name, present in before.items()):
             continue
+        if _is_closed(fields):
+            raise ParkedEditError(
+                what,
+                "what is parked is concealed with a key that this user has not; do it where that is",
+            )
         _rename_within(fields, renaming, what)
         changed.append(fields.get("key", ""))
     if not changed:
@@ -162,6 +176,11 @@ def _records(graph: Graph) -> Iterator[Fields]:
         fields = parked_in(item)
         if fields is not None:
             yield fields
+
+
+def _is_closed(fields: Fields) -> bool:
+    """Whether it is secret, and not opened."""
+    return any(is_sealed(fields.get(name)) for name in ("state", "commands", "stream"))
 
 
 def _lots(graph: Graph) -> Iterator[Fields]:
