@@ -393,6 +393,6 @@ COMMAND = click.Command(
     callback=click.pass_context(_convert),
     params=parameters(),
     help="Work on snapshots, in whichever syntax, without running them.\n\n"
-    "Say one of --to, --set, --check, --show, --diff, --why, --audit, --seal, --unseal. Nothing of the application's"
-    " own code is imported, but by --with-code, and by --why of what may be trusted.",
+    "Say one of --to, --set, --check, --show, --diff, --why, --audit, --seal, --unseal, --parked. Nothing of the"
+    " application's own code is imported, but by --with-code, and by --why of what may be trusted.",
 )
