@@ -20,13 +20,16 @@ from perdure.app.collection import ServiceCollection
 from perdure.app.ledger import Ledger
 from perdure.app.loader import Loaded, Loader, LoadError
 from perdure.app.parking import all_parked, load
+from perdure.app.recovery import begin
 from perdure.app.replay import replay
+from perdure.app.state import Keeping, LeftOutError
 from perdure.app.web.sessions import KeptSession
 from perdure.persist import graphstream, mandate, snapshot
 from perdure.persist.errors import PerdureError
 from perdure.persist.parked import ParkedError, StandIn
 from perdure.persist.parkedgraph import Fields, field, parked_in, reach
 from perdure.persist.schemaerrors import StepError
+from perdure.persist.store import FolderStore
 from perdure.persist.trust import Policy, Signer
 
 from ..paper import Paper
@@ -533,6 +536,36 @@ def test_a_run_writes_nothing_of_what_is_parked(shelf: Shelf) -> None:
     replay(again, paper.payloads.items(), EVERYTHING)
     friend = component(again, "stays.Visits").friend
     assert friend[0] is component(again, "zzgoes.Basket")
+
+
+def test_what_cannot_be_saved_refers_to_what_is_parked_in_its_former_state_too(
+    tmp_path: Path, shelf: Shelf
+) -> None:
+    """And so to whatever is there besides: neither is there twice, and each comes back where it was."""
+    stays, goes = codes()
+    store = FolderStore(tmp_path, "web", syntax=shelf.syntax)
+
+    def begun() -> tuple[Any, Any]:
+        made = begin(Application("web"), None, store, shelf.loader)
+        return made.application.registry, Keeping(made, store, shelf.loader)
+
+    registry, keeping = begun()
+    visits = registry.get_component(stays.Visits, default=stays.Visits)
+    other = registry.get_component(stays.Visits, name="other", default=stays.Visits)
+    visits.friend = [registry.get_component(goes.Basket, default=goes.Basket), other]
+    keeping.save(1, recorded=False)
+    forget()
+    registry, keeping = begun()
+    registry.get_component(stays.Visits).value = lambda: 1
+    registry.get_component(stays.Visits, name="other").value = 5
+    with pytest.raises(LeftOutError, match="lambda"):
+        keeping.save(2, recorded=False)
+    sys.modules["zzgoes"] = goes
+    registry, _ = begun()
+    basket, other = registry.get_component(stays.Visits).friend
+    assert basket is registry.get_component(goes.Basket)
+    assert other is registry.get_component(stays.Visits, name="other")
+    assert other.value == 5
 
 
 # What is not believed.
