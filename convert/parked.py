@@ -23,6 +23,16 @@ _REFERRED: Final = "perdure.persist.references:referred"
 _ALARMS: Final = "perdure.app.alarms.Alarms"
 _ALARM: Final = "alarm "
 _MOST: Final = 10
+_KINDS: Final[dict[str, type[Any]]] = {
+    "key": str,
+    "reason": str,
+    "since": str,
+    "made": bytes,
+    "state": bytes,
+    "shapes": dict,
+    "names": tuple,
+    "commands": tuple,
+}
 
 
 @attrs.define(str=False)
@@ -171,10 +181,15 @@ def drop(graph: Graph, key: str) -> list[str]:
 
 
 def _records(graph: Graph) -> Iterator[Fields]:
-    """The fields of all that is parked."""
+    """The fields of all that is parked. Raises `ParkedEditError` for what has been damaged."""
     for item in reach([graph.root]):
         fields = parked_in(item)
         if fields is not None:
+            for name, kind in _KINDS.items():
+                value = fields.get(name)
+                if type(value) is not kind and not is_sealed(value):
+                    what = f"{place_of(graph.root, item)}.parked.{name}"
+                    raise ParkedEditError(what, f"{kind.__name__} was expected; mend that first")
             yield fields
 
 

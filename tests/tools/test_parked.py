@@ -323,3 +323,23 @@ def test_what_is_concealed_from_somebody_is_listed_and_dropped_and_not_renamed(
         *("gift.snap.py", "-o", "dropped.snap.py"),
     )
     assert dropped.status == 0, dropped
+
+
+@pytest.mark.parametrize(
+    ("pattern", "instead"),
+    [(r"commands=\(\)", "commands=5"), (r"since='[^']*',", ""), (r"names=\(", "names=0 or (")],
+    ids=["another", "missing", "none"],
+)
+def test_what_an_edit_has_spoilt_is_told_by_its_place(
+    town: Town, parked: Path, pattern: str, instead: str
+) -> None:
+    run = town.workshop.run
+    text = town.workshop.folder / "edited.snap.py"
+    assert run("appconvert", "--to", "source", "--reveal", parked, "-o", text).status == 0
+    edited, count = re.subn(pattern, instead, text.read_text())
+    assert count
+    text.write_text(edited)
+    for options in ([], ["--drop", "nothing", "-o", "no.snap"]):
+        done = run("appconvert", "--parked", text, *options)
+        assert done.status == 65, done
+        assert done.err.count("\n") == 1
