@@ -6,7 +6,8 @@ from typing import Any, Final, cast
 import attrs
 
 from ..persist.graph import Graph, Node
-from ..persist.parting import Bay, Fields, field, items_in, parked_in
+from ..persist.parkedgraph import Fields, dict_in, field, is_dict, is_list, parked_in
+from ..persist.parting import Bay
 from . import alarms
 from .registry import present_key
 
@@ -34,21 +35,20 @@ def bays_in(graph: Graph) -> Iterator[Bay]:
                 held += [Bay(f"{bay.key}{PART}{n}", kept, n) for n in range(len(kept))]
 
 
-def components_of(root: Any) -> Fields:
-    return items_in(field(root, "registry"), "_components")
+def components_of(root: Any) -> dict[Any, Any]:
+    return dict_in(field(root, "registry"), "_components")
 
 
 def _arguments(node: Any) -> Iterator[Bay]:
-    for number, alarm in items_in(node, "_alarms").items():
-        state: object = alarm.state if isinstance(alarm, Node) else None
-        if isinstance(state, dict) and cast("Fields", state).get("arguments"):
+    for number, alarm in dict_in(node, "_alarms").items():
+        state: Any = alarm.state if isinstance(alarm, Node) else None
+        if type(state) is dict and field(alarm, "arguments"):
             yield Bay(f"{ALARM}{number}", state, "arguments")
 
 
 def _fields_of_lot(fields: Fields | None) -> Fields | None:
-    lot: Any = None if fields is None else fields.get("lot")
-    state: Any = lot.state if isinstance(lot, Node) else None
-    return cast("Fields", state) if type(state) is dict else None
+    lot = None if fields is None else fields.get("lot")
+    return lot.state if isinstance(lot, Node) and is_dict(lot.state) else None
 
 
 def is_one(bay: Bay) -> bool:
@@ -62,7 +62,7 @@ class Nodes:
 
     parts: dict[str, Any]
     lost: list[str]
-    _components: Fields
+    _components: dict[Any, Any]
 
     def __init__(self, root: Any) -> None:
         self.lost = []
@@ -89,9 +89,9 @@ class Nodes:
 
 def _child(node: Any, part: str) -> Any:
     """The service in the collection `node` that records know by `part` (see `references`)."""
-    children: object = field(node, "_services")
+    children = field(node, "_services")
     named: dict[str, Any] = {}
-    for child in cast("list[object]", children) if isinstance(children, list) else []:
+    for child in children if is_list(children) else []:
         name = field(child, "name")
         if type(name) is not str:
             kind = cast("Any", type(child)).name.rpartition(".")[2]

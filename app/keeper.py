@@ -91,6 +91,7 @@ class Keeper:
         if self.durability == "checkpoint":
             return
         loop = asyncio.get_running_loop()
+        ledger: Ledger
         journal = self._journal = store.journal(
             first=resumption.first,
             key=resumption.key,

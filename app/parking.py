@@ -17,7 +17,8 @@ from ..persist import graphstream
 from ..persist.graph import Global, Graph, Node
 from ..persist.migration import Migration
 from ..persist.parked import Kept, Parked, ParkedError, StandIn, parked_at, standing_for
-from ..persist.parting import STAND_IN, Fields, Reason, park, parked_in, put_back, reach
+from ..persist.parkedgraph import STAND_IN, Fields, parked_in, reach
+from ..persist.parting import Reason, park, put_back
 from ..persist.references import References, resolving
 from ..persist.restore import RestoreError, TrustError, find_named, restore
 from ..persist.schemaerrors import SchemaError
@@ -130,8 +131,8 @@ class _Loading:
                 raise
             except RestoreError as error:
                 failing = self._failing(graph, error)
-                if not failing:
-                    raise
+                if failing.keys() <= {*self._parking, *self._staying}:
+                    raise  # There is nothing more to park: it is not theirs, or a stand-in is damaged.
             else:
                 failing = self._call(root, returned)
                 if not failing:

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn, TypeGuard, cast
 
 import attrs
@@ -74,7 +75,7 @@ def _is_entry(key: object, kind: object, content: object) -> bool:
     if kind == "secret":
         return key == "" and all(
             isinstance(name, str) and all(isinstance(field, str) for field in fields)
-            for name, fields in cast("tuple[tuple[object, tuple[object, ...]], ...]", content)
+            for name, fields in cast("tuple[tuple[object, Sequence[object]], ...]", content)
         )
     if kind == "shapes":
         return all(_is_pair(pair) for pair in cast("tuple[object, ...]", content))

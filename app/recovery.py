@@ -155,7 +155,7 @@ def _resumed(
         return _going_on(start, after, reader, key, loader, ())
     made = _forked(start, states, store, key, loader)
     last = made.base - 1
-    if last == after:
+    if last == after or not (last or states):
         return made
     # A supervisor that starts this file again after each crash would lose what was acknowledged.
     aside = (

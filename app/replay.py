@@ -166,15 +166,17 @@ class _Replay:
         self._apply()
         self._application.registry.follow_moves()
         losses = self._references.losses.values()
-        others = self._uncalled.values()
-        return Replayed(count, since, (*self._divergences, *losses, *others), self._shelf.failing)
+        told: list[Divergence | Loss | Uncalled] = [*self._divergences]
+        told += losses
+        told += self._uncalled.values()
+        return Replayed(count, since, tuple(told), self._shelf.failing)
 
     def resume(self, key: str, kept: Iterable[Kept]) -> None:
         for sequence, kind, content in kept:
             if kind == "shapes":
                 self._take_shapes(sequence, dict(content))
             else:
-                self._call(sequence, key, *content)
+                self._call(sequence, key, content)
 
     def _foresee(self, entries: Sequence[tuple[str, str, Any]]) -> None:
         """Have what is new in the rest of a record: what comes before may refer to it already."""
@@ -258,7 +260,7 @@ class _Replay:
             self._shelf.keep_call(sequence, key, content, self._shapes)
             return
         try:
-            self._call(sequence, key, *content)
+            self._call(sequence, key, content)
         except (SchemaError, TrustError):
             raise
         except RestoreError as error:
@@ -268,19 +270,10 @@ class _Replay:
                 return
             number = component.last + 1
             stream = self._shelf.park_arguments(content[-1], number, self._shapes, error)
-            given: tuple[Any, ...] = (*content[:-1], stream)
-            self._call(sequence, key, *given)
+            self._call(sequence, key, (*content[:-1], stream))
 
-    def _call(
-        self,
-        sequence: int,
-        key: str,
-        name: str,
-        time: float,
-        seed: int | None,
-        failure: str | None,
-        stream: bytes,
-    ) -> None:
+    def _call(self, sequence: int, key: str, content: tuple[Any, ...]) -> None:
+        name, time, seed, failure, stream = content
         component = self._components.get(key)
         if component is None:
             first = self._uncalled.get(key, Uncalled(sequence, key, name, 0))

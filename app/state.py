@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Final, cast
@@ -11,9 +11,11 @@ import attrs
 
 from ..persist import modules
 from ..persist.capture import capture
+from ..persist.components import Recorder, put_back_all
 from ..persist.culprit import CaptureError
 from ..persist.errors import PerdureError
 from ..persist.formats.format import FormatError
+from ..persist.references import References
 from ..persist.restore import restore
 from ..persist.snapshot import VerificationError
 from ..persist.storage import Store
@@ -180,23 +182,39 @@ class Keeping:
             time.sleep(_PAUSE)
 
 
+def _joined(
+    former: Mapping[str, object], present: Mapping[str, object], keys: Collection[str]
+) -> dict[str, object]:
+    """The `former` components of these `keys`, if there were such, with the `present` ones of others.
+
+    What they refer to would be there twice otherwise, and a parked one that is would never come back
+    where they hold it.
+    """
+    shared = {key: item for key, item in former.items() if key in present}
+    recorder = Recorder(References(shared))
+    records = {key: recorder.record(item) for key, item in shared.items() if key in keys}
+    others = References({key: item for key, item in present.items() if key not in keys})
+    return put_back_all(records, others, Policy.everything(), calls=False)
+
+
 def _savable(
     beginning: Beginning, earlier: Callable[[], dict[str, object]]
 ) -> tuple[Application, tuple[CaptureError, ...]]:
     """As much of the application as can be saved, and what stood in the way of the rest."""
     application = beginning.application
-    causes: list[CaptureError] = []
+    left_out: dict[str, CaptureError] = {}
     registry = Registry()
     registry.adopt(application.registry)
-    former: dict[str, object] | None = None
     for key, component in application.registry.items():
         try:
             capture(component, name=f"application.registry[{key}]")
         except CaptureError as error:
-            causes.append(error)
-            if former is None:
-                former = earlier()
+            left_out[key] = error
+    if left_out:
+        former = _joined(earlier(), registry.components, left_out)
+        for key in left_out:
             registry.replace(key, former.get(key))
+    causes = [*left_out.values()]
     services = application.services
     try:
         capture(services, name="application.services")

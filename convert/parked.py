@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Final, cast
 import attrs
 
 from ..persist import graphstream
+from ..persist.concealment import is_sealed
 from ..persist.errors import PerdureError
 from ..persist.graph import Call, Global, Graph, GraphError, Node, is_shared
 from ..persist.graphstream import StreamError
-from ..persist.parting import Fields, field, items_in, parked_in, reach
+from ..persist.parkedgraph import Fields, dict_in, field, is_dict, is_list, parked_in, reach
 from ..persist.shapes import Shape
 from ..persist.survey import parts
 from ..persist.trail import find as place_of
@@ -22,6 +23,16 @@ _REFERRED: Final = "perdure.persist.references:referred"
 _ALARMS: Final = "perdure.app.alarms.Alarms"
 _ALARM: Final = "alarm "
 _MOST: Final = 10
+_KINDS: Final[dict[str, type[Any]]] = {
+    "key": str,
+    "reason": str,
+    "since": str,
+    "made": bytes,
+    "state": bytes,
+    "shapes": dict,
+    "names": tuple,
+    "commands": tuple,
+}
 
 
 @attrs.define(str=False)
@@ -38,26 +49,34 @@ class ParkedEditError(PerdureError):
 
 @attrs.frozen
 class Listed:
-    """Something parked: `size` is that of its bytes, `calls` the number of those that wait for it."""
+    """Something parked: `size` is that of its bytes, `calls` the number of those that wait for it.
+
+    Both are unknown where it is concealed in a text, with a key that this user has not.
+    """
 
     key: str
     reason: str
     since: str
-    size: int
+    size: int | None
     calls: int
 
     def __str__(self) -> str:
-        calls = f", and {self.calls:,} calls that came after" if self.calls else ""
-        return f"{self.key}: {self.reason}; since {self.since}, {self.size:,} bytes{calls}"
+        size = "concealed" if self.size is None else f"{self.size:,} bytes"
+        word = "call" if self.calls == 1 else "calls"
+        calls = f", and {self.calls:,} {word} that came after" if self.calls else ""
+        return f"{self.key}: {self.reason}; since {self.since}, {size}{calls}"
 
 
 def listed(graph: Graph) -> list[Listed]:
     """All that is parked in `graph`, in its order."""
     found: dict[str, Listed] = {}
     for fields in _records(graph):
+        key = fields["key"]
+        if _is_closed(fields):
+            found[key] = Listed(key, fields["reason"], fields["since"], None, 0)
+            continue
         calls = sum(entry[1] == "command" for entry in fields["commands"])
         size = len(fields["made"]) + len(fields["state"])
-        key = fields["key"]
         found[key] = Listed(key, fields["reason"], fields["since"], size, calls)
     order = {key: number for number, key in enumerate(_components(graph))}
     return sorted(found.values(), key=lambda each: (order.get(each.key, len(order)), each.key))
@@ -121,6 +140,11 @@ def rename(graph: Graph, renaming: Renaming) -> list[str]:
         before = {name: renaming.name(name) for name in fields["names"]}
         if all(name == present for name, present in before.items()):
             continue
+        if _is_closed(fields):
+            raise ParkedEditError(
+                what,
+                "what is parked is concealed with a key that this user has not; do it where that is",
+            )
         _rename_within(fields, renaming, what)
         changed.append(fields.get("key", ""))
     if not changed:
@@ -157,11 +181,21 @@ def drop(graph: Graph, key: str) -> list[str]:
 
 
 def _records(graph: Graph) -> Iterator[Fields]:
-    """The fields of all that is parked."""
+    """The fields of all that is parked. Raises `ParkedEditError` for what has been damaged."""
     for item in reach([graph.root]):
         fields = parked_in(item)
         if fields is not None:
+            for name, kind in _KINDS.items():
+                value = fields.get(name)
+                if type(value) is not kind and not is_sealed(value):
+                    what = f"{place_of(graph.root, item)}.parked.{name}"
+                    raise ParkedEditError(what, f"{kind.__name__} was expected; mend that first")
             yield fields
+
+
+def _is_closed(fields: Fields) -> bool:
+    """Whether it is secret, and not opened."""
+    return any(is_sealed(fields.get(name)) for name in ("state", "commands", "stream"))
 
 
 def _lots(graph: Graph) -> Iterator[Fields]:
@@ -173,13 +207,13 @@ def _lots(graph: Graph) -> Iterator[Fields]:
             yield cast("Fields", lot.state)
 
 
-def _components(graph: Graph) -> Fields:
-    return items_in(field(graph.root, "registry"), "_components")
+def _components(graph: Graph) -> dict[Any, Any]:
+    return dict_in(field(graph.root, "registry"), "_components")
 
 
-def _alarm(graph: Graph, key: str) -> tuple[Fields, Any] | None:
+def _alarm(graph: Graph, key: str) -> tuple[dict[Any, Any], Any] | None:
     """Where the alarm is that `key` means, if its arguments are parked."""
-    alarms = items_in(_components(graph).get(_ALARMS), "_alarms")
+    alarms = dict_in(_components(graph).get(_ALARMS), "_alarms")
     for number, alarm in alarms.items():
         if key == f"{_ALARM}{number}" and parked_in(field(alarm, "arguments")) is not None:
             return alarms, number
@@ -247,20 +281,18 @@ def _rename_keys(graph: Graph, records: list[Fields], renaming: Renaming, what: 
 
 def _let_go(graph: Graph, item: Any, what: str) -> list[str]:
     """Put None wherever `item` is held in `graph`; the places."""
-    holders = [each for each in reach([graph.root]) if _holds(each, item)]
+    holders: list[Any] = [each for each in reach([graph.root]) if _holds(each, item)]
     found = [place_of(graph.root, holder) for holder in holders]
     places: list[str] = []
     for holder, place in zip(holders, found, strict=True):
-        if isinstance(holder, list):
-            members = cast("list[object]", holder)
-            numbers = [number for number, part in enumerate(members) if part is item]
+        if is_list(holder):
+            numbers = [number for number, part in enumerate(holder) if part is item]
             for number in numbers:
-                members[number] = None
+                holder[number] = None
             places += [f"{place}[{number}]" for number in numbers]
-        elif isinstance(holder, dict) and item not in holder:
-            pairs = cast("dict[object, object]", holder)
-            keys = [key for key, part in pairs.items() if part is item]
-            pairs.update(dict.fromkeys(keys))
+        elif is_dict(holder) and item not in holder:
+            keys = [key for key, part in holder.items() if part is item]
+            holder.update(dict.fromkeys(keys))
             places += [f"{place}: {key}" for key in keys]
         else:
             raise ParkedEditError(

@@ -46,12 +46,11 @@ class ForkError(ChildError):
 
 @attrs.frozen
 class Done:
-    """What the child returned, and what it cost, in seconds."""
+    """What the child returned, and what it cost."""
 
     result: bytes
     pause: float
-    """How long the parent stood still."""
-    duration: float
+    """For how many seconds the parent stood still."""
 
 
 def check_memory() -> None:
@@ -82,7 +81,6 @@ class Child:
     _pid: int
     _process: int
     _reading: int
-    _begun: float
     _pause: float
 
     async def ended(self, *, patience: float) -> Done:
@@ -97,7 +95,7 @@ class Child:
             os.close(self._reading)
         if status != 0 or not result:
             raise ChildError(_failure(status, result, patience))
-        return Done(result[1:], self._pause, time.monotonic() - self._begun)
+        return Done(result[1:], self._pause)
 
 
 async def in_child(work: Callable[[], bytes], *, patience: float) -> Done:
@@ -140,7 +138,7 @@ def fork(work: Callable[[], bytes]) -> Child:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         raise _no_child(error) from error
-    return Child(child, process, reading, begun, pause)
+    return Child(child, process, reading, pause)
 
 
 def _no_child(error: OSError) -> ForkError:

@@ -43,7 +43,7 @@ class ClassPlan:
 
     `steps` are run, then what `fills` make is put into fields that are missing, and `required` are
     those that must then be there. `gone` are former fields that are none now; `is_lost` says that
-    objects cannot keep them.
+    objects cannot keep them. `is_secret` says that something in the states is secret, or was.
     """
 
     kind: type[Any]
@@ -55,6 +55,7 @@ class ClassPlan:
     gone: frozenset[str]
     is_lost: bool
     is_reordered: bool
+    is_secret: bool
 
     @property
     def changes(self) -> bool:
@@ -101,7 +102,7 @@ class ClassPlan:
                 except (MemoryError, KeyboardInterrupt):
                     raise
                 except BaseException as error:
-                    raise _failed(step, node, spell, error) from error
+                    raise self._failed(step, spell(node), error) from error
                 if class_of(fields) is not dict:
                     what = f"gave {class_of(fields).__name__}, and not a dict of fields"
                     raise StepError.of(step.name, step.to, spell(node), what)
@@ -128,7 +129,15 @@ class ClassPlan:
             except (MemoryError, KeyboardInterrupt):
                 raise
             except BaseException as error:
-                raise _failed(step, node, spell, error) from error
+                raise self._failed(step, spell(node), error) from error
+
+    def _failed(self, step: _Step, place: str, error: BaseException) -> StepError:
+        what = f"raised {type(error).__name__}"
+        if self.is_secret:
+            what += " with a message that may have a secret of the class in it (see --debug)"
+        else:
+            what += f": {error}"
+        return StepError.of(step.name, step.to, place, what)
 
     def _check(self, node: Node, fields: Fields, spell: Spell, problems: list[str]) -> None:
         for name in self.required:
@@ -187,6 +196,7 @@ def planned(kind: type[Any], was: Shape, bases: Mapping[type[Any], int]) -> Clas
         gone=gone,
         is_lost=is_listed or not leftovers.can_keep(kind),
         is_reordered=is_listed and former is not None and former != tuple(fields or ()),
+        is_secret=bool(was.secret or secret_fields(kind)),
     )
     return plan if plan.changes or plan.gone else None
 
@@ -264,11 +274,6 @@ def _fields(state: Any, former: Sequence[str] | None) -> Fields | None:
         # Dataclasses that are frozen and have slots save their values alone.
         return dict(zip(former, state, strict=True))
     return None
-
-
-def _failed(step: _Step, node: Node, spell: Spell, error: BaseException) -> StepError:
-    what = f"raised {type(error).__name__}: {error}"
-    return StepError.of(step.name, step.to, spell(node), what)
 
 
 def _shaper(kind: type[Any]) -> Callable[[Fields], Any] | None:

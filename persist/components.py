@@ -133,11 +133,6 @@ def read(stream: bytes, references: References, policy: Policy) -> object:
         return restore(stream, policy)
 
 
-def shell_of(record: Record, policy: Policy) -> object | None:
-    """A component as it is made, before it is given anything; None if that cannot be apart."""
-    return _shell(_kind(record, policy, {}))
-
-
 def put_back(
     record: Record, key: str, component: object | None, references: References, policy: Policy
 ) -> object:

@@ -17,7 +17,7 @@ from cattrs import BaseConverter
 from cattrs.dispatch import FunctionDispatch
 
 from .graph import Call, Global, Node
-from .parting import is_stand_in
+from .parkedgraph import is_stand_in
 from .place import Item
 from .reduction import class_of
 from .typewords import shown, words

@@ -112,11 +112,9 @@ def write_part(
 def _write(
     root: object, names: Iterable[Global], references: Mapping[str, object] = _NOTHING
 ) -> bytes:
-    memo: Memo = {}
-    pieces: list[bytes] = []
-    for name in names:
-        memo[id(name)] = (len(memo), name)
-        pieces.append(_named(name))
+    named = dict.fromkeys(names)
+    memo: Memo = {id(name): (number, name) for number, name in enumerate(named)}
+    pieces = [_named(name) for name in named]
     for text, item in references.items():
         # The function that is called has the number 0, and each text one that nobody asks for.
         memo[id(item)] = (len(memo), item)

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import attrs
 
-from . import parting
+from . import parkedgraph
 from .graph import Call, Global, Graph, Instance, Names
 from .passport import Passport
 from .reduction import class_of
@@ -96,7 +96,7 @@ def names_of(graph: Graph, looked: Survey | None = None) -> tuple[str, ...]:
     """
     uses = _uses(looked or survey(graph.root), graph.names)
     # Bytes of what is parked are looked into: they are loaded one day.
-    within = parting.names_within(graph, names_of)
+    within = parkedgraph.names_within(graph, names_of)
     return tuple(sorted({*map(str, graph.names), *uses, *within}))
 
 

@@ -20,6 +20,7 @@ from .classplan import ClassPlan, planned
 from .collector import collector_off
 from .graph import Global, Graph, Instance, Names, Node
 from .opcodes import StreamError
+from .persistent import keep_secret
 from .place import ROOT
 from .restore import RestoreError, find_named, judged
 from .shapes import Shape, is_applications, name_of
@@ -46,12 +47,16 @@ class Migration:
     Of a stream under any `policy` but everything all names are looked at before anything is done.
 
     `renamed` are the names that are others now; `plans` what is done to the states of the
-    instances of classes, by the names of these in the stream.
+    instances of classes, by the names of these in the stream. `secret` are the fields that classes of
+    now had declared secret.
     """
 
     renamed: Mapping[_Place, _Place]
     plans: Mapping[_Place, ClassPlan]
     policy: Policy
+    secret: Mapping[type[Any], tuple[str, ...]] = attrs.field(
+        factory=dict[type[Any], tuple[str, ...]]
+    )
 
     @classmethod
     def of(cls, shapes: Mapping[str, Shape], policy: Policy) -> Self:
@@ -63,6 +68,7 @@ class Migration:
         found = Present(policy)
         renamed: dict[_Place, _Place] = {}
         plans: dict[_Place, ClassPlan] = {}
+        secret: dict[type[Any], tuple[str, ...]] = {}
         for name, shape in shapes.items():
             place = place_of(name)
             if is_pythons_own(place[0]) or not policy.allows(*place):
@@ -75,7 +81,9 @@ class Migration:
                 plan = planned(kind, shape, found.versions(shape, shapes))
                 if plan is not None:
                     plans[place] = plan
-        return cls(renamed, plans, policy)
+                if shape.secret:
+                    secret[kind] = (*secret.get(kind, ()), *shape.secret)
+        return cls(renamed, plans, policy, secret)
 
     @property
     def is_needed(self) -> bool:
@@ -150,6 +158,8 @@ class Migration:
         for plan in self.plans.values():
             if plan.kind not in spared:
                 plan.keep_leftovers()
+        for kind, fields in self.secret.items():
+            keep_secret(kind, fields)
 
 
 class Present:
@@ -178,12 +188,15 @@ class Present:
         present = place
         for _ in range(_FARTHEST):
             try:
-                return present, find_named(*present)
+                item = find_named(*present)
             except RestoreError:
                 further = moves.present_name(*present)
                 if further is None or not self._policy.allows(*further):
                     break
                 present = further
+            else:
+                own = moves.own_place(item) if is_applications(item) else None
+                return own if own and self._policy.allows(*own) else present, item
         return place, None
 
 

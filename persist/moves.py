@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
+from inspect import isclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -36,18 +37,27 @@ def present_name(module: str, name: str) -> tuple[str, str] | None:
     return found or _searched(module, name)
 
 
+def own_place(item: object) -> tuple[str, str] | None:
+    """The module and the name by which the class `item` is saved; None for what is no such class.
+
+    It may have been found by another name of its own: one of old that leads to it still.
+    """
+    if not isclass(item) or _own_name(item) is None:
+        return None
+    return item.__module__, item.__qualname__
+
+
 def present_class(dotted: str) -> str:
     """The present dotted name of a class that was called `dotted`; the same if that is not known.
 
     Asked is only what has been declared so far: nothing is imported, and no source searched.
     """
     moved = _modules()
-    if not moved and not MOVED.classes:
-        return dotted
     name = dotted
     for _ in range(_FARTHEST):
-        if _is_there(name):
-            return name
+        item = _there(name)
+        if item is not None:
+            return _own_name(item) or name
         found = MOVED.classes.get(name)
         if found is not None:
             name = found.replace(":", ".")
@@ -59,17 +69,26 @@ def present_class(dotted: str) -> str:
     return dotted
 
 
-def _is_there(dotted: str) -> bool:
+def _own_name(item: object) -> str | None:
+    """What the class `item` calls itself, if it is there by that name: it may be met by another."""
+    if not isclass(item):
+        return None
+    name = f"{item.__module__}.{item.__qualname__}"
+    return name if _there(name) is item else None
+
+
+def _there(dotted: str) -> object:
+    """What has that name in the modules imported so far; None if nothing has."""
     module, steps = dotted, list[str]()
     while module not in sys.modules:
         module, _, step = module.rpartition(".")
         if not module:
-            return False
+            return None
         steps.insert(0, step)
     item: object = sys.modules[module]
     for step in steps:
         item = getattr(item, step, None)
-    return item is not None
+    return item
 
 
 def _declared(module: str, name: str) -> tuple[str, str] | None:

@@ -6,23 +6,20 @@ Objects in it that are reached by other ways, too, stay where they are.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, cast
 
 import attrs
 
 from . import graphstream
-from .graph import Call, Global, Graph, GraphError, Instance, Names, Node, instance_of, is_shared
+from .graph import Call, Global, Graph, GraphError, Instance, Names, Node, instance_of
 from .graphstream import StreamError
+from .parkedgraph import MODULE, Fields, check, is_stand_in, parked_in, reach
 from .reduction import fields_of
 from .survey import parts
 
-STAND_IN: Final = "perdure.persist.parked:StandIn"
-_MODULE: Final = STAND_IN.partition(":")[0]
-_STAND_INS: Final = ("StandIn", "stand_in")
 _REFERRED: Final = ("perdure.persist.references", "referred")
 
-Fields = dict[str, Any]
 Shapes = Mapping[str, str]
 Resolve = Callable[[str], Any]
 """Gives the node that a reference means, the key of a component say; None if it is not there."""
@@ -54,46 +51,6 @@ class Reason:
     since: str
 
 
-def field(node: Any, name: str) -> Any:
-    """The field `name` of an instance in a graph; None if there is none."""
-    state = node.state if isinstance(node, Node) else None
-    return next((part[name] for part in fields_of(state) or () if name in part), None)
-
-
-def items_in(node: Any, name: str) -> Fields:
-    """The dict in the field `name` of an instance in a graph; an empty one if there is none."""
-    found: object = field(node, name)
-    return cast("Fields", found) if isinstance(found, dict) else {}
-
-
-def parked_in(item: Any) -> Fields | None:
-    """The fields of what is parked where `item` is; None for what is no stand-in."""
-    if not isinstance(item, Node) or not is_stand_in(item):
-        return None
-    record = field(item, "parked")
-    found = fields_of(record.state) if isinstance(record, Instance) else None
-    return None if found is None else found[0]
-
-
-def reach(roots: Iterable[Any], stop: Callable[[Any], bool] = lambda _: False) -> Iterator[Any]:
-    """What the `roots` lead to, each once: names, and all that may be met twice.
-
-    What `stop` says yes to is given, but not what it leads to.
-    """
-    seen: set[int] = set()
-    stack = list(roots)
-    while stack:
-        item = stack.pop()
-        if id(item) in seen or not (type(item) is Global or is_shared(item)):
-            continue
-        seen.add(id(item))
-        yield item
-        if not stop(item):
-            if isinstance(item, Instance):
-                stack.append(type(item))
-            stack += parts(item)
-
-
 def park(
     graph: Graph, bays: Mapping[Bay, Reason], shapes: Callable[[Collection[str]], Shapes]
 ) -> None:
@@ -102,7 +59,7 @@ def park(
     What stands in two bays is parked as that of the first.
     """
     kinds = {
-        name: graph.names.find(_MODULE, name) for name in ("StandIn", "stand_in", "Parked", "Lot")
+        name: graph.names.find(MODULE, name) for name in ("StandIn", "stand_in", "Parked", "Lot")
     }
     berths: dict[int, tuple[Bay, Any, Any]] = {}
     for bay in bays:
@@ -184,33 +141,6 @@ def put_back(
         # Their names were met, and are in no part of it.
         graph.names.keep({item for item in reach([graph.root]) if type(item) is Global})
     return failures
-
-
-def streams_within(graph: Graph) -> Iterator[bytes]:
-    """All that is parked in `graph`, as streams; none is loaded, or looked into."""
-    if not any(name.module == _MODULE for name in graph.names):
-        return
-    for item in reach([graph.root]):
-        if isinstance(item, Instance) and cast("Any", type(item)).module == _MODULE:
-            for name in ("made", "state", "stream"):
-                if type(stream := field(item, name)) is bytes and stream:
-                    yield stream
-            for part in reach([field(item, "commands")]):
-                for last in cast("tuple[object, ...]", part)[-1:] if type(part) is tuple else ():
-                    if isinstance(last, bytes):
-                        yield last
-
-
-def names_within(graph: Graph, names_of: Callable[[Graph], Iterable[str]]) -> Iterator[str]:
-    """The names in all that is parked in `graph`, as `names_of` finds those of a graph.
-
-    What is no stream of objects has none: nothing is ever made of it.
-    """
-    for stream in streams_within(graph):
-        try:
-            yield from names_of(graphstream.read(stream))
-        except (StreamError, GraphError):
-            continue
 
 
 class _Writer:
@@ -295,6 +225,7 @@ class _Putter:
     def content(self, fields: Fields) -> tuple[Any, str | None]:
         """What was parked, or why it cannot be put back."""
         try:
+            check(fields, "Parked")
             return self._content(fields), None
         except (GraphError, StreamError) as error:
             return None, str(error)
@@ -336,6 +267,7 @@ class _Putter:
     def _of_lot(self, lot: Any) -> list[Any]:
         if id(lot) not in self._lots:
             fields = cast("list[Fields]", fields_of(lot.state))[0]
+            check(fields, "Lot")
             stream = self._bring(b"", fields["stream"], fields)[1]
             self._lots[id(lot)] = self._read(stream, fields)
         return self._lots[id(lot)]
@@ -356,12 +288,6 @@ class _ReferringNames(Names):
         found = self._names.find(module, name)
         self.met.append(found)
         return found
-
-
-def is_stand_in(node: Node) -> bool:
-    """Whether something parked is where `node` is."""
-    kind: Any = node.function if isinstance(node, Call) else type(node)
-    return type(kind) is Global and kind.module == _MODULE and kind.name in _STAND_INS
 
 
 def _leave(bay: Bay, kinds: Mapping[str, Global]) -> tuple[Any, Any]:

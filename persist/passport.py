@@ -88,7 +88,12 @@ class Passport:
     @property
     def shapes(self) -> Mapping[str, Shape]:
         """The recorded shapes of all that the snapshot names, by ``module:qualname``."""
-        return {**dict.fromkeys(self.names, UNKNOWN), **parsed(self.classes)}
+        found = {**dict.fromkeys(self.names, UNKNOWN), **parsed(self.classes)}
+        for name in self.secret.keys() & found.keys():
+            # Not in the texts of earlier versions of Perdure.
+            secret = tuple(sorted({*found[name].secret, *self.secret[name]}))
+            found[name] = attrs.evolve(found[name], secret=secret)
+        return found
 
     def fields(self) -> dict[str, Any]:
         """All fields in their order, in Python's own types as JSON has them."""

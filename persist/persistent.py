@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextvars import ContextVar
 from types import FunctionType
 from typing import Any, Final, TypeVar, overload
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -17,6 +18,8 @@ C = TypeVar("C", bound=type[Any])
 
 _DECLARATION: Final = "__persistent__"
 _Pending = dict[int, Any]
+# Beside the classes, and not in them: there are some of which nothing can be changed.
+_former: Final = WeakKeyDictionary[type[Any], frozenset[str]]()
 _pending: ContextVar[_Pending | None] = ContextVar("perdure_restored", default=None)
 
 
@@ -94,9 +97,13 @@ def persistent(
 
 
 def secret_fields(item: object) -> tuple[str, ...]:
-    """The fields that `item`, if it is a class, or a base of it has declared secret; sorted."""
+    """The fields that `item`, if it is a class, or a base of it has declared secret; sorted.
+
+    Those of earlier versions of it are among them (see `keep_secret`), unless it has such a field now.
+    """
     if not isinstance(item, type):
         return ()
+    bases: tuple[type[Any], ...] = item.__mro__
     declaration = getattr(item, _DECLARATION, None)
     found = set(declaration.secret) if isinstance(declaration, _Declaration) else set[str]()
     fields: Iterable[Any] = ()
@@ -105,7 +112,17 @@ def secret_fields(item: object) -> tuple[str, ...]:
     elif dataclasses.is_dataclass(item):
         fields = dataclasses.fields(item)
     found.update(each.name for each in fields if each.metadata.get("secret") is True)
+    former = frozenset[str]().union(*(_former.get(base, ()) for base in bases))
+    found |= former.difference(each.name for each in fields)
     return tuple(sorted(found))
+
+
+def keep_secret(kind: type[Any], fields: Iterable[str]) -> None:
+    """Count `fields`, which an earlier version of `kind` has declared secret, among its secret ones.
+
+    A class says no more of a field that is gone, but objects may have kept what was in it.
+    """
+    _former[kind] = _former.get(kind, frozenset[str]()).union(fields)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from .passport import Passport
 from .restore import RestoreError, TrustError, find_named
 from .schemaerrors import SchemaError
 from .shapes import UNKNOWN, Shape, is_applications, shape_of
-from .trust import Policy, is_pythons_own, way_out
+from .trust import Policy, is_pythons_own
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 _OWN: Final = __name__.partition(".")[0]
@@ -57,16 +57,6 @@ def of_environment(passport: Passport) -> list[Sentence]:
             continue
         said.append(Sentence(text, subject=name))
     return said
-
-
-def of_names(names: Iterable[str], policy: Policy, cause: str) -> list[Sentence]:
-    """What `policy` refuses of `names`, as ``module:qualname``, for that `cause`. Nothing is imported."""
-    refused = tuple(name for name in names if not policy.allows(*place_of(name)))
-    if not refused:
-        return []
-    shown = ", ".join(name.replace(":", ".") for name in refused)
-    text = f"{cause}, and it names {shown}, which a stranger's may not load; {way_out(refused)}"
-    return [Sentence(text, stops=True)]
 
 
 def of_classes(

@@ -47,6 +47,18 @@ class TrustError(PerdureError):
 
 
 @attrs.define
+class StrayNameError(TrustError):
+    """Names that are not defined in their modules, which are trusted: no trust in others would help."""
+
+    def __str__(self) -> str:
+        shown = shortened([name.replace(":", ".") for name in self.names])
+        return (
+            f"{self.cause}, and it names {shown}, which the module there does not define; nothing"
+            " was run; it may be made to harm, do not run it"
+        )
+
+
+@attrs.define
 class RestoreError(PerdureError):
     """A stream cannot be made live objects again.
 
@@ -198,7 +210,7 @@ def _resolve(wanted: Wanted, policy: Policy) -> dict[tuple[str, str], object]:
             refused.append(f"{module}:{name}")
         found[module, name] = item
     if refused:
-        raise TrustError(tuple(sorted(refused)))
+        raise StrayNameError(tuple(sorted(refused)))
     return found
 
 

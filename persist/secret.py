@@ -1,7 +1,7 @@
 """A value that is for the running application, and not for the eyes of people: a password, a key."""
 
 import hmac
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
@@ -34,7 +34,7 @@ class Secret(Generic[T]):
     def __eq__(self, other: object) -> bool:
         if not issubclass(class_of(other), Secret):
             return NotImplemented
-        return _is_same(self._value, other._value)
+        return _is_same(self._value, cast("Secret[Any]", other)._value)
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))

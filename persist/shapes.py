@@ -15,11 +15,14 @@ from typing import Any, Final, Self, cast
 import attrs
 
 from .leftovers import kept_fields
+from .persistent import secret_fields
 from .schema import FIRST, declaration_of
 
 _BASES: Final = " < "
 _FIELDS: Final = ";"
 _KEPT: Final = "~"
+_SECRET: Final = "!"
+_UNDECLARED: Final = "?"
 
 
 @attrs.frozen
@@ -29,21 +32,24 @@ class Shape:
     `bases` are the classes of applications below which it is, nearest first, as ``module:qualname``.
     `fields` are the texts of the types of its fields, empty for none; None if they are unknown,
     since the class does not declare them. `kept` are fields that it had, and its objects have still.
+    `secret` are those of all these, and of fields that are gone, that are secret (see `persistent`).
     """
 
     version: int = FIRST
     bases: tuple[str, ...] = ()
     fields: Mapping[str, str] | None = None
     kept: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """``3 < visits:Base; value: int; name: str; ~old``: one line without its end."""
+        """``3 < visits:Base; value: int; name: str; ~old; !name``: one line without its end."""
         head = f"{self.version}{_BASES}{', '.join(self.bases)}" if self.bases else f"{self.version}"
-        kept = [f"{_KEPT}{name}" for name in self.kept]
+        marked = [f"{_KEPT}{name}" for name in self.kept]
+        marked += [f"{_SECRET}{name}" for name in self.secret]
         if self.fields is None:
-            return f"{_FIELDS} ".join((head, *kept)) if kept else head
+            return f"{_FIELDS} ".join((head, _UNDECLARED, *marked)) if marked else head
         fields = [f"{name}: {kind}" if kind else name for name, kind in self.fields.items()]
-        return f"{head}{_FIELDS} {f'{_FIELDS} '.join((*fields, *kept))}".rstrip()
+        return f"{head}{_FIELDS} {f'{_FIELDS} '.join((*fields, *marked))}".rstrip()
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -56,13 +62,19 @@ class Shape:
             )
         fields: dict[str, str] | None = {} if known else None
         kept: list[str] = []
+        secret: list[str] = []
         for part in rest.split(_FIELDS) if rest else ():
             name, _, kind = part.strip().partition(": ")
             if name.startswith(_KEPT):
                 kept.append(name[1:])
+            elif name.startswith(_SECRET):
+                secret.append(name[1:])
+            elif name == _UNDECLARED:
+                fields = None
             elif fields is not None and name:
                 fields[name] = kind
-        return cls(int(number), tuple(bases.split(", ")) if bases else (), fields, tuple(kept))
+        above = tuple(bases.split(", ")) if bases else ()
+        return cls(int(number), above, fields, tuple(kept), tuple(secret))
 
 
 UNKNOWN: Final = Shape()
@@ -72,7 +84,9 @@ UNKNOWN: Final = Shape()
 def shape_of(kind: type[Any]) -> Shape:
     """The shape of `kind` now."""
     bases = tuple(name_of(base) for base in lineage(kind)[:-1])[::-1]
-    return Shape(declaration_of(kind).version, bases, field_types(kind), kept_fields(kind))
+    secret = tuple(filter(str.isidentifier, secret_fields(kind)))
+    version = declaration_of(kind).version
+    return Shape(version, bases, field_types(kind), kept_fields(kind), secret)
 
 
 def lineage(kind: type[Any]) -> list[type[Any]]:

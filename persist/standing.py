@@ -38,6 +38,20 @@ class TrustKeyError(PerdureError):
         return f"--trust-key {self.path}: {self.reason}; {self.remedy}"
 
 
+@attrs.define
+class MissingTrustKeyError(TrustKeyError):
+    """There is no such file."""
+
+    exit_status: ClassVar[int] = os.EX_NOINPUT
+
+
+@attrs.define
+class BadTrustKeyError(TrustKeyError):
+    """The file is there, and holds no public key."""
+
+    exit_status: ClassVar[int] = os.EX_DATAERR
+
+
 @attrs.frozen
 class TrustedKey:
     """A public key that the operator trusts, and the `name` of the file it came from."""
@@ -53,6 +67,8 @@ class TrustedKey:
         """
         try:
             text = _read(path)
+        except FileNotFoundError as error:
+            raise MissingTrustKeyError(path, "there is no such file", _HOW) from error
         except OSError as error:
             raise TrustKeyError(path, os.strerror(error.errno or 0), _HOW) from error
         found = _HEX.fullmatch(text)
@@ -124,13 +140,13 @@ def _of_pem(path: Path, text: bytes) -> bytes:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     if b"PRIVATE KEY" in text:
-        raise TrustKeyError(path, "it holds a private key, which only its owner may have", _HOW)
+        raise BadTrustKeyError(path, "it holds a private key, which only its owner may have", _HOW)
     try:
         key = load_pem_public_key(text)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise TrustKeyError(
+        raise BadTrustKeyError(
             path, "it holds no public key, in PEM or as a line of 64 hexadecimal digits", _HOW
         ) from error
     if not isinstance(key, Ed25519PublicKey):
-        raise TrustKeyError(path, "it is not an Ed25519 key", _HOW)
+        raise BadTrustKeyError(path, "it is not an Ed25519 key", _HOW)
     return key.public_bytes_raw()

@@ -231,7 +231,7 @@ def _set(arguments: Sequence[str], options: dict[str, Any]) -> int:
         options["to"] = form
         _check_target(target, path, options)
         graph = _graph(path, found)
-        secret = {} if options["reveal"] else hiding.merged(found.passport.secret)
+        secret: hiding.Declared = {} if options["reveal"] else hiding.merged(found.passport.secret)
         changes = edit.apply(graph, edits, secret)
         passport = edit.renamed(found.passport, graph, changes)
         changed = attrs.evolve(found, passport=passport, content=Content.of_graph(graph))
@@ -337,7 +337,7 @@ def _show(arguments: Sequence[str], options: dict[str, Any]) -> int:
         found = snapshot.read(paths[-1], keyring=options["keyring"])
         graph = _graph(paths[-1], found)
         progress.say("measuring")
-        secret = {} if options["reveal"] else hiding.merged(found.passport.secret)
+        secret: hiding.Declared = {} if options["reveal"] else hiding.merged(found.passport.secret)
         try:
             spot = lookup.find(graph, place, secret)
         except PlaceError as error:
@@ -393,6 +393,6 @@ COMMAND = click.Command(
     callback=click.pass_context(_convert),
     params=parameters(),
     help="Work on snapshots, in whichever syntax, without running them.\n\n"
-    "Say one of --to, --set, --check, --show, --diff, --why, --audit, --seal, --unseal. Nothing of the application's"
-    " own code is imported, but by --with-code, and by --why of what may be trusted.",
+    "Say one of --to, --set, --check, --show, --diff, --why, --audit, --seal, --unseal, --parked. Nothing of the"
+    " application's own code is imported, but by --with-code, and by --why of what may be trusted.",
 )

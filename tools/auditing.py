@@ -99,7 +99,8 @@ def _journal(
     policy = Policy.everything() if own else Policy.only(trusted)
     said = [f"{path}: the journal of the application {store.application}, as far as it is kept"]
     said += [
-        f"{each.path.name}: {each.records:,} records; {_WRITERS.get(each.writer, each.writer)}"
+        f"{each.path.name}: {each.records:,} record{'s' * (each.records != 1)};"
+        f" {_WRITERS.get(each.writer, each.writer)}"
         for each in segments
     ]
     result = Audit()

@@ -47,13 +47,19 @@ class TargetError(PerdureError):
 
 @attrs.frozen
 class Basis:
-    """What a kind is added to: a new application, or one that a snapshot holds."""
+    """What a kind is added to: a new application, or one that a snapshot holds.
+
+    What is written in the place of that snapshot has its `sequence`, and is newer than `after`.
+    """
 
     application: Application
     own: bool = True
     holds: Holds = "blueprint"
     origin: str | None = None
     seal: Seal | None = None
+    sequence: int = 0
+    blueprint: str | None = None
+    after: str = ""
 
 
 def basis(append: Path | None, target: Path, loader: Loader) -> Basis:
@@ -67,8 +73,15 @@ def basis(append: Path | None, target: Path, loader: Loader) -> Basis:
             _check_target(target)
         found = loader.load(append)
         found.application.name = name if target != append else found.application.name
-        return Basis(
+        made = Basis(
             found.application, found.own, found.passport.holds, found.digest.hex(), found.seal
+        )
+        if append != target:
+            return made
+        # A state without its number would be taken for older than all others.
+        passport = found.passport
+        return attrs.evolve(
+            made, sequence=passport.sequence, blueprint=passport.blueprint, after=passport.written
         )
     _check_target(target)
     return Basis(Application(name))

@@ -1,8 +1,10 @@
 """An application of which parts cannot be loaded: these wait, and the rest runs."""
 
 import asyncio
+import builtins
+import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -17,14 +19,17 @@ from perdure.app.application import Application
 from perdure.app.collection import ServiceCollection
 from perdure.app.ledger import Ledger
 from perdure.app.loader import Loaded, Loader, LoadError
-from perdure.app.parking import all_parked
+from perdure.app.parking import all_parked, load
+from perdure.app.recovery import begin
 from perdure.app.replay import replay
+from perdure.app.state import Keeping, LeftOutError
 from perdure.app.web.sessions import KeptSession
-from perdure.persist import mandate, snapshot
+from perdure.persist import graphstream, mandate, snapshot
 from perdure.persist.errors import PerdureError
 from perdure.persist.parked import ParkedError, StandIn
-from perdure.persist.parting import parked_in, reach
+from perdure.persist.parkedgraph import Fields, field, parked_in, reach
 from perdure.persist.schemaerrors import StepError
+from perdure.persist.store import FolderStore
 from perdure.persist.trust import Policy, Signer
 
 from ..paper import Paper
@@ -172,13 +177,13 @@ def test_what_is_parked_is_not_to_be_had_replaced_or_removed(shelf: Shelf) -> No
     registry = application.registry
     assert repr(registry) == "<Registry: stays.Visits, zzgoes.Basket (parked)>"
     assert (len(registry), len(list(registry))) == (2, 1)
-    attempts: list[Callable[[], object]] = [
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: registry.get_component(goes.Basket),
         lambda: registry.get_component(goes.Basket, default=goes.Basket),
         lambda: registry.set_component(goes.Basket, goes.Basket()),
         lambda: registry.remove_component(goes.Basket),
         lambda: component(application, "stays.Visits").friend.things,
-    ]
+    )
     for attempt in attempts:
         with pytest.raises(ParkedError, match=r"appconvert --parked FILE --drop") as caught:
             attempt()
@@ -198,6 +203,11 @@ def test_an_adapter_does_not_stand_in_for_what_is_parked(shelf: Shelf) -> None:
     application.registry.set_adapter(goes.Basket, Inert, Inert)
     with pytest.raises(ParkedError):
         application.registry.get_component(Inert)
+
+
+def values(application: Application) -> list[int]:
+    items = cast("Iterable[Any]", application.registry)
+    return [item.value for item in items]
 
 
 class Inert:
@@ -242,10 +252,9 @@ def test_what_raises_when_it_is_restored_is_parked_alone(shelf: Shelf, method: s
         visits.value = number
     shelf.save(application)
 
-    def fail(self: Any, state: dict[str, object] | None = None) -> None:
-        none: dict[str, object] = {}
-        for name, value in (state or none).items():
-            setattr(self, name, value)
+    def fail(self: Any, state: Any = None) -> None:
+        if state is not None:
+            self.__dict__ |= state
         if self.value == 1:
             raise ValueError("no ones")
 
@@ -408,6 +417,14 @@ def ring(application: Application) -> None:
     asyncio.run(scenario())
 
 
+def count(self: Any, *_arguments: object) -> None:
+    self.value += 1
+
+
+def ignore(_self: Any, *_arguments: object) -> None:
+    pass
+
+
 def test_an_alarm_waits_with_its_component_or_arguments(shelf: Shelf) -> None:
     stays, goes = codes()
     stays.Visits.ring = count
@@ -462,7 +479,7 @@ def replayed(paper: Paper) -> Application:
 def test_records_of_what_is_parked_are_kept_and_done_when_it_is_back(shelf: Shelf) -> None:
     stays, goes = codes()
     application, paper = running()
-    registry = application.registry
+    registry: Any = application.registry
     with application.turn():
         basket = registry.get_component(goes.Basket, default=goes.Basket)
         calls = registry.get_component(goes.Calls, default=goes.Calls)
@@ -523,7 +540,7 @@ def test_a_call_with_what_cannot_be_loaded_parks_the_component_with_all_that_fol
 
 def test_an_alarm_set_in_a_record_waits_for_its_arguments(shelf: Shelf) -> None:
     stays, goes = codes()
-    stays.Visits.ring = count
+    stays.Visits.ring = ignore
     application, paper = running()
     with application.turn():
         visits = application.registry.get_component(stays.Visits, default=stays.Visits)
@@ -547,7 +564,7 @@ def test_a_run_writes_nothing_of_what_is_parked(shelf: Shelf) -> None:
     application.ledger = Ledger(application, paper, EVERYTHING)
     stays: Any = sys.modules["stays"]
     with application.turn():
-        visits = application.registry.get_component(stays.Visits, default=stays.Visits)
+        visits: Any = application.registry.get_component(stays.Visits)
         visits.value += 1
         visits.friend = [visits.friend]
     kinds = [(key, kind) for record in paper.kinds for key, kind in record if key]
@@ -556,6 +573,36 @@ def test_a_run_writes_nothing_of_what_is_parked(shelf: Shelf) -> None:
     replay(again, paper.payloads.items(), EVERYTHING)
     friend = component(again, "stays.Visits").friend
     assert friend[0] is component(again, "zzgoes.Basket")
+
+
+def test_what_cannot_be_saved_refers_to_what_is_parked_in_its_former_state_too(
+    tmp_path: Path, shelf: Shelf
+) -> None:
+    """And so to whatever is there besides: neither is there twice, and each comes back where it was."""
+    stays, goes = codes()
+    store = FolderStore(tmp_path, "web", syntax=shelf.syntax)
+
+    def begun() -> tuple[Any, Any]:
+        made = begin(Application("web"), None, store, shelf.loader)
+        return made.application.registry, Keeping(made, store, shelf.loader)
+
+    registry, keeping = begun()
+    visits = registry.get_component(stays.Visits, default=stays.Visits)
+    other = registry.get_component(stays.Visits, name="other", default=stays.Visits)
+    visits.friend = [registry.get_component(goes.Basket, default=goes.Basket), other]
+    keeping.save(1, recorded=False)
+    forget()
+    registry, keeping = begun()
+    registry.get_component(stays.Visits).value = lambda: 1
+    registry.get_component(stays.Visits, name="other").value = 5
+    with pytest.raises(LeftOutError, match="lambda"):
+        keeping.save(2, recorded=False)
+    sys.modules["zzgoes"] = goes
+    registry, _ = begun()
+    basket, other = registry.get_component(stays.Visits).friend
+    assert basket is registry.get_component(goes.Basket)
+    assert other is registry.get_component(stays.Visits, name="other")
+    assert other.value == 5
 
 
 # What is not believed.
@@ -584,6 +631,69 @@ def test_the_names_in_parked_bytes_are_among_those_a_signature_covers(shelf: She
     assert "zzgoes:Basket" in mandate.names_of(graph)
     fields["state"] = fields["state"].replace(b"Basket", b"Hazard")
     assert "zzgoes:Hazard" in mandate.names_of(graph)
+
+
+HAZARD = b"\x80\x05\x8c\x08zzhazard\x8c\x04Base\x93."
+# Behind a key that costs too much to be looked at.
+HIDDEN = b"\x80\x05})" + b"\x85" * 1500 + b"K\x01s0" + HAZARD[2:]
+
+
+def _call(arguments: Any) -> Any:
+    return ((1, "command", arguments),)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"state": HAZARD},
+        {"state": bytearray(HAZARD)},
+        {"state": HIDDEN},
+        {"made": HIDDEN, "state": b"\x80\x05)."},
+        {"commands": _call(("take", 0.0, None, None, HAZARD))},
+        {"commands": _call(["take", 0.0, None, None, HAZARD])},
+        {"commands": _call(("take", 0.0, None, None, bytearray(HAZARD)))},
+        {"commands": _call(("take", 0.0, None, None, HIDDEN))},
+        {"commands": [*_call(("take", 0.0, None, None, HAZARD))]},
+        {"commands": [[*_call(("take", 0.0, None, None, HAZARD))[0]]]},
+        {"commands": ((1, "shapes", (("zzhazard:Base", "2"),)),)},
+        {"commands": ((1, "shapes", [["zzhazard:Base", "2"]]),)},
+        {"shapes": {"zzhazard:Base": "2"}},
+        {"shapes": {"zzgoes:Calls": "1 < zzhazard:Base"}},
+        {"names": ("zzgoes:Calls", "zzhazard:Base")},
+        {"names": ["zzhazard:Base"]},
+    ],
+)
+@pytest.mark.parametrize("kind", ["Parked", "Visits"])
+def test_what_an_edit_hides_in_what_is_parked_voids_the_signature_or_is_never_run(
+    shelf: Shelf,
+    edit: Fields,
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stays, goes = codes()
+    application = Application("web")
+    application.registry.get_component(stays.Visits, default=stays.Visits)
+    application.registry.get_component(goes.Calls, default=goes.Calls)
+    shelf.save(application)
+    forget()
+    shelf.save(shelf.load().application)
+    found = snapshot.read(shelf.folder / "web.snap")
+    graph = found.content.graph
+    (stand_in,) = (item for item in reach([graph.root]) if parked_in(item) is not None)
+    record: Any = field(stand_in, "parked")
+    record.state |= edit
+    record.__class__ = next(each for each in graph.names if each.name == kind)
+    (tmp_path / "zzhazard.py").write_text("import builtins\nbuiltins.hazard.append('imported')\n")
+    ran: list[str] = []
+    monkeypatch.setattr(builtins, "hazard", ran, raising=False)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    sys.modules["zzgoes"] = goes
+    if mandate.added_names(found.passport, graph):
+        return
+    with contextlib.suppress(PerdureError):
+        load(graphstream.write(graph), EVERYTHING, found.passport, {})
+    assert not ran
 
 
 # The law.

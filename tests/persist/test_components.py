@@ -20,7 +20,6 @@ from perdure.persist.components import (
     difference,
     put_back,
     read,
-    shell_of,
 )
 from perdure.persist.references import ReferenceLostError, References
 from perdure.persist.restore import RestoreError, TrustError
@@ -301,13 +300,6 @@ def test_the_recorder_may_be_used_by_what_it_records() -> None:
     expected = recorder.record(nosy)
     Nosy(recorder).__getstate__()
     assert recorder.record(nosy) == expected
-
-
-def test_a_shell_has_nothing_yet() -> None:
-    made = shell_of(taken(Plain(value=1)), EVERYTHING)
-    assert type(made) is Plain
-    assert vars(made) == {}
-    assert shell_of(taken({1, 2}), EVERYTHING) is None
 
 
 def test_under_a_policy_only_what_it_allows_is_made() -> None:

@@ -156,3 +156,25 @@ def test_a_strangers_names_are_followed_where_both_are_trusted(folder: Path) -> 
     with pytest.raises(RestoreError, match="there is no module oldshop"):
         old.restored(Policy.only(["oldshop"]))
     assert old.restored(Policy.only(["oldshop", "store"]))[0].total == 5
+
+
+def test_a_class_that_is_still_there_by_its_former_name_needs_no_word() -> None:
+    old = old_counter("@schema(version=1)\n" + PLAIN)
+    module = code(
+        "store",
+        "@schema(version=2)\nclass Counter: ...\n"
+        "@upgrades(Counter, to=2)\ndef f(state): return {'sum': state['total']}",
+    )
+    code("oldshop", "from store import Counter")
+    item, named = old.restored()
+    assert type(item) is named is module.Counter
+    assert item.sum == 5
+    assert moves.present_class("oldshop.Counter") == "store.Counter"
+
+
+def test_a_class_that_is_not_there_by_its_own_name_keeps_the_one_it_was_found_by() -> None:
+    module = code("store", PLAIN)
+    module.Counter.__module__ = "nowhere"
+    assert moves.present_class("store.Counter") == "store.Counter"
+    assert moves.own_place(module.Counter) is None
+    assert moves.own_place(moves) is None

@@ -11,7 +11,8 @@ from perdure.persist import graphstream, isomorphism
 from perdure.persist.capture import capture
 from perdure.persist.graph import SCALARS, Global, Graph
 from perdure.persist.parked import StandIn, parked_at
-from perdure.persist.parting import Bay, Fields, Reason, park, parked_in, put_back
+from perdure.persist.parkedgraph import Fields, parked_in
+from perdure.persist.parting import Bay, Reason, park, put_back
 from perdure.persist.restore import restore
 from perdure.persist.trust import Policy
 

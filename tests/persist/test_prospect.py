@@ -5,7 +5,7 @@ import platform
 import attrs
 
 from perdure.persist.passport import Passport
-from perdure.persist.prospect import Sentence, of_classes, of_environment, of_names, will_load
+from perdure.persist.prospect import Sentence, of_classes, of_environment, will_load
 from perdure.persist.shapes import Shape, shape_of
 from perdure.persist.trust import Policy
 
@@ -39,14 +39,6 @@ def test_another_python_and_other_packages_are_told() -> None:
         f"attrs: 1.0 was installed where it was written, and here it is {attrs.__version__}",
         "shop: 7.1 was installed where it was written, and is not here",
     ]
-
-
-def test_names_that_are_refused_stop_it_and_the_way_out_is_told() -> None:
-    found = of_names(["shop:Cart", "datetime:date"], Policy.only(), "nobody has signed it")
-    assert not will_load(found)
-    assert "nobody has signed it, and it names shop.Cart" in found[0].text
-    assert "--trust shop" in found[0].text
-    assert of_names(["shop:Cart"], Policy.only(["shop"]), "") == []
 
 
 def test_classes_that_are_here_as_recorded_are_counted() -> None:

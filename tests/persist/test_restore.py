@@ -140,6 +140,12 @@ def test_a_name_outside_the_policy_is_refused(module: str, name: str) -> None:
     assert caught.value.names == (f"{module}:{name}",)
 
 
+def test_no_trust_is_offered_in_a_trusted_module_that_has_a_name_from_elsewhere() -> None:
+    with pytest.raises(TrustError, match=r"does not define; .* do not run it") as caught:
+        restore(stream(named(models.__name__, "dataclasses.sys.modules")), MODELS)
+    assert "--trust" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "item",
     [models.Plain, models.Outer.Inner, models.function, models.THE_ONE, models.OfMeta],

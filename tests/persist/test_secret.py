@@ -108,3 +108,11 @@ def test_a_retyped_value_is_not_told() -> None:
     assert "application[0].pem: expected text, got something else, which is secret" in str(
         caught.value
     )
+
+
+@pytest.mark.parametrize("fields", [None, {}, {"name": "str"}])
+def test_a_shape_as_text_tells_what_is_secret_also_of_a_class_without_fields(
+    fields: dict[str, str] | None,
+) -> None:
+    shape = Shape(2, ("visits:Base",), fields, ("old",), ("old", "pin"))
+    assert Shape.parse(str(shape)) == shape

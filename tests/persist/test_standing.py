@@ -13,6 +13,7 @@ from perdure.persist import snapshot
 from perdure.persist.standing import Level, Standing, TrustedKey, TrustKeyError
 from perdure.persist.trust import KEY_FILE, Policy, Signer
 
+EX_DATAERR = 65
 EX_NOPERM = 77
 
 
@@ -62,7 +63,7 @@ def test_a_file_without_such_a_key_is_refused(content: bytes, reason: str, tmp_p
     assert str(path) in str(caught.value)
     assert "appconvert --key" in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert caught.value.exit_status == EX_NOPERM
+    assert caught.value.exit_status == EX_DATAERR
 
 
 def test_a_private_key_is_refused_and_not_shown(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, reason in (
-        (tmp_path / "missing", "No such file"),
+        (tmp_path / "missing", "there is no such file"),
         (tmp_path, "it is not a file"),
         (tmp_path / "pipe", "it is not a file"),
     ):

@@ -298,3 +298,48 @@ def test_what_a_service_needs_refuses_the_start(town: Town) -> None:
     done = run("rundaemon", "-n", "-f", "own-shutdown.snap")
     assert done.status == 65
     assert "special.Special: application.services[0] needs it, which cannot be parked" in done.err
+
+
+def test_what_is_concealed_from_somebody_is_listed_and_dropped_and_not_renamed(
+    town: Town, parked: Path
+) -> None:
+    run = town.workshop.run
+    assert run("appconvert", "--to", "source", parked, "-o", "gift.snap.py").status == 0
+    town.workshop.environment["PERDURE_HOME"] = str(town.workshop.folder / "another")
+    listed = run("appconvert", "--parked", "gift.snap.py")
+    assert listed.status == 0, listed
+    assert re.search(
+        r"^shop\.Basket: inner\.Thing: .*; since \S+, concealed$", listed.out, re.MULTILINE
+    )
+    renamed = run(
+        *("appconvert", "--parked", "--rename", "inner.Thing=outer.Item", "gift.snap.py"),
+        *("-o", "renamed.snap.py"),
+    )
+    assert renamed.status == 65
+    assert "is concealed with a key that this user has not" in renamed.err
+    assert not (town.workshop.folder / "renamed.snap.py").exists()
+    dropped = run(
+        *("appconvert", "--parked", "--drop", "shop.Basket", "--drop", "shop.Book"),
+        *("gift.snap.py", "-o", "dropped.snap.py"),
+    )
+    assert dropped.status == 0, dropped
+
+
+@pytest.mark.parametrize(
+    ("pattern", "instead"),
+    [(r"commands=\(\)", "commands=5"), (r"since='[^']*',", ""), (r"names=\(", "names=0 or (")],
+    ids=["another", "missing", "none"],
+)
+def test_what_an_edit_has_spoilt_is_told_by_its_place(
+    town: Town, parked: Path, pattern: str, instead: str
+) -> None:
+    run = town.workshop.run
+    text = town.workshop.folder / "edited.snap.py"
+    assert run("appconvert", "--to", "source", "--reveal", parked, "-o", text).status == 0
+    edited, count = re.subn(pattern, instead, text.read_text())
+    assert count
+    text.write_text(edited)
+    for options in ([], ["--drop", "nothing", "-o", "no.snap"]):
+        done = run("appconvert", "--parked", text, *options)
+        assert done.status == 65, done
+        assert done.err.count("\n") == 1

@@ -163,3 +163,20 @@ def test_nothing_is_written_where_what_is_added_to_cannot_be_brought_up(
         assert refusal in done.err
         assert done.err.count("\n") == 1
         assert shop.files() == before
+
+
+def test_a_state_that_was_added_to_is_still_the_newest(shop: Shop) -> None:
+    before = snapshot.read(shop.folder / "shop-shutdown.snap").passport
+    shop.workshop.mkapp(
+        *("web", "--class", "shop.Page", "--port", "0", "--append", "shop-shutdown.snap")
+    )
+    after = snapshot.read(shop.folder / "shop-shutdown.snap").passport
+    assert (after.holds, after.sequence) == ("state", before.sequence)
+    assert after.written > before.written
+    for name in ("shop-shutdown.snap", "shop.snap"):
+        server = shop.workshop.start("-f", name)
+        assert "left aside" not in server.said
+        assert "not taken" not in server.said
+        server.get("")
+        assert server.stop().status == 0
+    assert "value: 4" in shop.workshop.run("appconvert", "--show", "shop-shutdown.snap").out

@@ -10,6 +10,8 @@ import pytest
 
 from .conftest import Workshop
 
+EX_DATAERR = 65
+EX_NOINPUT = 66
 EX_NOPERM = 77
 USAGE = 64
 
@@ -72,9 +74,12 @@ def test_a_file_that_gives_no_key_costs_one_line(
     arguments: tuple[str, ...], workshop: Workshop, tmp_path: Path
 ) -> None:
     workshop.run("appconvert", "--key")
-    for path in (tmp_path / "home" / "signing-key.pem", workshop.folder / "missing"):
+    for path, status in (
+        (tmp_path / "home" / "signing-key.pem", EX_DATAERR),
+        (workshop.folder / "missing", EX_NOINPUT),
+    ):
         result = workshop.run(*arguments, "--trust-key", path)
-        assert result.status == EX_NOPERM
+        assert result.status == status
         assert re.fullmatch(r"\w+: --trust-key .+: .+; .+\n", result.err)
     assert workshop.files() == []
 
