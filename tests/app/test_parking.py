@@ -131,10 +131,6 @@ def component(application: Application, key: str) -> Any:
     return application.registry.components[key]
 
 
-def values(application: Application) -> list[int]:
-    return [cast("Any", item).value for item in application.registry]
-
-
 def keys_parked(application: Application) -> list[str]:
     return [parked.key for parked in all_parked(application.registry)]
 
@@ -400,10 +396,6 @@ def test_a_session_is_parked_alone(shelf: Shelf) -> None:
     sys.modules["zzgoes"] = goes
     application = shelf.reload(application)
     assert list(component(application, key).components) == ["zzgoes.Inner"]
-
-
-def count(self: Any, *_arguments: object) -> None:
-    self.value += 1
 
 
 def ring(application: Application) -> None:

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import importlib
 import ipaddress
 import pathlib
 import types
@@ -184,11 +185,10 @@ def first(registry: Any, request: Any) -> None:
 
 def sink(registry: Any, request: Any) -> None:
     """What is parked when its module has gone."""
-    from wreck import Wreck
-
+    wreck = importlib.import_module("wreck").Wreck
     boat = registry.get_component(Boat)
-    registry.set_component(Wreck, Wreck(boat, ["gold"]))
-    registry.set_component(Plain, Plain(found=registry.get_component(Wreck)), name="diver")
+    registry.set_component(wreck, wreck(boat, ["gold"]))
+    registry.set_component(Plain, Plain(found=registry.get_component(wreck)), name="diver")
 
 
 def second(registry: Any, request: Any) -> None:

@@ -4,7 +4,7 @@ passport = Passport(
     format=1,
     application='harbour',
     holds='blueprint',
-    written='2026-11-21T16:31:13Z',
+    written='2026-11-21T16:34:24Z',
     writer='perdure 0.1.0',
     python='3.11.7',
     names=[
@@ -41,7 +41,7 @@ passport = Passport(
 
 signature = Signature(
     key='cb6c15f4d02120a93d929bd7ef13b6846b21508f2484583c41a70183707b5235',
-    value='273c2cb3198e834b59bdcc73fd3f6e27f8ea145ca775556b9a06d113012d8cc53200f41ed2688d40bd02fd8ead008174229d96bd740006b5a99ec326c0dceb05',
+    value='8bc37148eefe2bd5e56b1cbd21368cc13b359f2a887d1cf785d05270c88cd6a7e25fe9fa42d3d5115d0837e6cc3fe33182bb0d55083944079d64b54ddf32110f',
 )
 
 application = Instance(

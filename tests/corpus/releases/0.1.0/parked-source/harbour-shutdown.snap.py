@@ -4,7 +4,7 @@ passport = Passport(
     format=1,
     application='harbour',
     holds='state',
-    written='2026-11-21T16:31:24Z',
+    written='2026-11-21T16:34:31Z',
     writer='perdure 0.1.0',
     python='3.11.7',
     names=[
@@ -72,7 +72,7 @@ passport = Passport(
         'uuid:UUID',
     ],
     paths=['/tmp/perdure-corpus', '/tmp/perdure-corpus/site'],
-    origin='a9d7b9ea93bae13c131a9935649e75e0788964bca464bd506e1c223cd127c16a',
+    origin='bf0b76400ed2bc12d6bf8951cb480ef1e00f0c436e26c2d7669ec947fd6666c4',
     secret={
         'harbour:Office': ['password'],
         'perdure.persist.parked:Parked': ['commands', 'state'],
@@ -83,6 +83,7 @@ passport = Passport(
         'harbour:Berth': '1; number: int; boat: harbour.Boat | None',
         'harbour:Boat': '2; name: str; crew: list[str]; next: typing.Any',
         'harbour:Cargo': '1; weight: decimal.Decimal; goods: list[str]',
+        'harbour:Office': '1; ?; !password',
         'harbour:Tide': '1; high: datetime.datetime; metres: float',
         'perdure.app.alarms:Alarm': '1; number: int; when: float; component: typing.Any; method: str; arguments: tuple[object, ...]; seconds: float | None',
         'perdure.app.application:Application': '1; name: str; services: perdure.app.collection.ServiceCollection; registry: perdure.app.registry.Registry; process: perdure.app.application.ProcessSettings; paths: list[str]',
@@ -98,15 +99,15 @@ passport = Passport(
         'perdure.app.web.sessions:KeptSession': '1; name: str; timeout: float; last: float; components: dict[str, object]; calls: tuple[tuple[collections.abc.Callable[..., object], tuple[object, ...]], ...]',
         'perdure.app.web.site:Site': '1; resource: perdure.app.web.resource.Resource; log: str | None; headers: tuple[tuple[str, str], ...]; display_tracebacks: bool; limits: perdure.app.web.limits.Limits',
         'perdure.app.web.static:File': '1 < perdure.app.web.resource:Resource',
-        'perdure.persist.parked:Parked': '1; key: str; reason: str; since: str; made: bytes; state: bytes; shapes: collections.abc.Mapping[str, str]; names: tuple[str, ...]; held: list[object]; lot: perdure.persist.parked.Lot | None; commands: tuple[tuple[int, str, typing.Any], ...]',
-        'perdure.persist.secret:Secret': '1; _value: ~T',
+        'perdure.persist.parked:Parked': '1; key: str; reason: str; since: str; made: bytes; state: bytes; shapes: collections.abc.Mapping[str, str]; names: tuple[str, ...]; held: list[object]; lot: perdure.persist.parked.Lot | None; commands: tuple[tuple[int, str, typing.Any], ...]; !commands; !state',
+        'perdure.persist.secret:Secret': '1; _value: ~T; !_value',
     },
-    blueprint='c0611da1766b2e8e306a355587f84cec14d4b9326774d9edc8c9c8f5f9a7b35b',
+    blueprint='d3ad231fa7d1e0e05857e7696ebc516fb16cda1de93e92c66e16c338f0874389',
 )
 
 signature = Signature(
     key='cb6c15f4d02120a93d929bd7ef13b6846b21508f2484583c41a70183707b5235',
-    value='f698b8608c1110f1e8a9d8d8888b16dceaaf26fb0ad0b799ddbd5c60ef0560b626c13064a42dc1faadb874297f88858050d9c61e5012ab7426004ed7ae27f405',
+    value='74f5150cfe92411d1b51e702529e5a7a071dc534dbb2eca3699491311d338071ba8899aece06d5a6006430ef4491fca6979b957bfc80eadff5a0d7380bf5af01',
 )
 
 application = Instance(
@@ -366,7 +367,7 @@ application = Instance(
                 'harbour.Office',
                 password=Concealed(
                     '2157854dbfb65790',
-                    'KakwgfzDREE12JYpK34LKRcQa1hwUlBOi06ArvGUb9byKvAxM4hslyWgCGAGyaI+AA5BbR3M8K0ZS2RBI+fnyKsb3EB/EkRW2xSzpqmyZb0=',
+                    'YveESxg6VRulGBnzTfufLysyKGrbu8ZZkHEWK0QRCa0RvkBHVNM5cdLa92EuWzCfA9rVDJHnccESwaLW4BwPnimLMLzyyXM5JQ5diZhHGPA=',
                 ),
                 visits=0,
             ),
@@ -376,7 +377,7 @@ application = Instance(
                     'perdure.persist.secret.Secret',
                     _value=Concealed(
                         '2157854dbfb65790',
-                        'Zsd203XzPPQGp7tTBViSe9RE49ALRxjobNDOhxZQXKoToLyXf2iF6zVGN9Lt1rRgCAm/X9M7ejQiT2Vu3jn0XHy/akfmLhVGais6KpOSZSQ=',
+                        'qylFMut/YfWiZaKYPPue9pBtgoQDaIbz6SG0nSPYx4NrH3BC35r0JBAuxCkvXpnDZsUuHy9cx+GNgHQUVdjSJkubnX2lGAaYkqiqUPjg26g=',
                     ),
                 ),
             ),
@@ -408,15 +409,15 @@ application = Instance(
             'harbour.Log': Instance(
                 'harbour.Log',
                 entries=[
-                    ('first', 1795278683.6273897, 0.10432668512056098, Deref(7)),
-                    ('third', 1795278684.6524706, 0.24735983425816355, None),
+                    ('first', 1795278871.3802373, 0.9167739662087235, Deref(7)),
+                    ('third', 1795278871.8976731, 0.1260410623885515, None),
                 ],
             ),
-            'perdure.app.web.sessions.KeptSession:aee2a24a5ff3123f70e7efe04145957d250914a12a7ab48cfc168fd060b6533a': Instance(
+            'perdure.app.web.sessions.KeptSession:f740bb0d0ec1592773d234ca1a47f6dc84020e0ae867c4c1461069d8203f8bf6': Instance(
                 'perdure.app.web.sessions.KeptSession',
-                name='aee2a24a5ff3123f70e7efe04145957d250914a12a7ab48cfc168fd060b6533a',
+                name='f740bb0d0ec1592773d234ca1a47f6dc84020e0ae867c4c1461069d8203f8bf6',
                 timeout=900.0,
-                last=1795278683.6478095,
+                last=1795278871.400067,
                 components={
                     'harbour.Cargo': Instance('harbour.Cargo', weight=Decimal('2'), goods=['bread']),
                 },
@@ -428,11 +429,11 @@ application = Instance(
                     'perdure.persist.parked.Parked',
                     key='wreck.Wreck',
                     reason='wreck.Wreck: there is no module wreck (folders searched: /tmp/perdure/m2/tests/corpus, /tmp/perdure-corpus, /tmp/perdure-corpus/site)',
-                    since='2026-11-21T16:31:24Z',
+                    since='2026-11-21T16:34:31Z',
                     made=b'',
                     state=Concealed(
                         '2157854dbfb65790',
-                        'Ywq2bM+fWEZcXtRtm+1bc5qvN23yQuchW2Q5+ZYSSPGpx0qafiL91tkIigF3syAAj5zH+tsnNnKUiJXA0EFMFRFoNRdcjXtOWe1cArxN7NtaNR6u+UdK+VHb7PAmyKyw3Ulb2sASpIiDu+//hvj/qjTOe1miEs3OhVG+dFzhXl8+G+ywGHdaaksYctFYpu+sNlB1pEjomPds7vZ8MZSZbqkatPWSsuEf+KhNu3jWV7thHmn1Ifwlf/ruqyvL1dv1Sibueh33B3GKgyGyVCsIfKu/XS0nh3sSjf7kpS56QhPHfpSuyi3FCwBX/qTKHpcn82W8z1bN5yHPpHEiCkJbaGbkQ2Tqxg46eAbqrYeAYrM=',
+                        '588qGrH+NHHDCuQ+BEjmzOxjtMfbs9lkSEOWyOFJ/HoyvsjvLlKaCM4SbUSPwgV3V6xoV8V4e8KcvsvzomAzrucvENsJSCblKwytvRH7Fm8r4dKr/9G0ABIOv+lLOu49HCFNLyD8P5SP3EEasjY9ZLYWCWdLobZtfalAIfFO6m+osRglbhK1A1Riwqv0OeGqf11GJdf2vD3jzUtORfYroJa91V69n6TTQIRzWXjSD5hZmaA1GEeyB8UH6rt81g9SisX8sgkpQKS5vkl3wRHvwpDVCyEfngweX/Af1VBGXp3OnDluISZIsUYHgaK0wk/QBjcAcA0CpKiQCKPgh6TFm9WsTZkzpsiN8HY6Qv8vBmk=',
                     ),
                     shapes={'wreck:Wreck': '1; boat: typing.Any; cargo: list[str]'},
                     names=('wreck:Wreck',),
@@ -440,7 +441,7 @@ application = Instance(
                     lot=None,
                     commands=Concealed(
                         '2157854dbfb65790',
-                        'aMBvoPwezs45q8g6ZUaPO6z3JO+9fXY6yWrFNYhrXJsLvSW8uiqNX9X6p2+Bb2FE26bzsNemuRPAdoKY25XyB0biw2AbrHO7SfBHv/9AZQU=',
+                        '2q99rn06QfzmzpfDxcAehdoJedzYILvlPqWLpnkhBKKP1qW7/qnBNHAx/07rFdEPLM81tcrcfORsPgf61rYXf/Lxz7aL8Q8u3Wm4CQfZ2is=',
                     ),
                 ),
             )),

@@ -4,7 +4,7 @@ passport = Passport(
     format=1,
     application='harbour',
     holds='blueprint',
-    written='2026-11-21T16:31:23Z',
+    written='2026-11-21T16:34:30Z',
     writer='perdure 0.1.0',
     python='3.11.7',
     names=[
@@ -41,7 +41,7 @@ passport = Passport(
 
 signature = Signature(
     key='cb6c15f4d02120a93d929bd7ef13b6846b21508f2484583c41a70183707b5235',
-    value='bfdb3e05a96104c12feb729a0f0fa73af43f6c968591c6ee1b7b6de15c2c912c82cb3115d3243728735f70da724ad6ec88bdbc5095d67363148a80e069cb3c06',
+    value='fb8f94ab60cea69c0119d9c6ee444bc193bdbe21ef7437f2ebd3b1d6749cb3476e1854845a735a194705a98ab7dccf4f007b7dbbadd97d5f3995598352faff08',
 )
 
 application = Instance(

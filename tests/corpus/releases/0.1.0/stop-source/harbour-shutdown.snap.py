@@ -4,7 +4,7 @@ passport = Passport(
     format=1,
     application='harbour',
     holds='state',
-    written='2026-11-21T16:31:14Z',
+    written='2026-11-21T16:34:25Z',
     writer='perdure 0.1.0',
     python='3.11.7',
     names=[
@@ -70,13 +70,14 @@ passport = Passport(
         'uuid:UUID',
     ],
     paths=['/tmp/perdure-corpus', '/tmp/perdure-corpus/site'],
-    origin='ac3cbaa0809146c64ac7908b958f57294ea87b718e14ecb51e9fc9c2c92b9ac0',
+    origin='1acc9c0b01ddca9ae146b868af908a28a034c761491ba9c055b6c3c94e8107fa',
     secret={'harbour:Office': ['password'], 'perdure.persist.secret:Secret': ['_value']},
     sequence=3,
     classes={
         'harbour:Berth': '1; number: int; boat: harbour.Boat | None',
         'harbour:Boat': '2; name: str; crew: list[str]; next: typing.Any',
         'harbour:Cargo': '1; weight: decimal.Decimal; goods: list[str]',
+        'harbour:Office': '1; ?; !password',
         'harbour:Tide': '1; high: datetime.datetime; metres: float',
         'perdure.app.alarms:Alarm': '1; number: int; when: float; component: typing.Any; method: str; arguments: tuple[object, ...]; seconds: float | None',
         'perdure.app.application:Application': '1; name: str; services: perdure.app.collection.ServiceCollection; registry: perdure.app.registry.Registry; process: perdure.app.application.ProcessSettings; paths: list[str]',
@@ -92,14 +93,14 @@ passport = Passport(
         'perdure.app.web.sessions:KeptSession': '1; name: str; timeout: float; last: float; components: dict[str, object]; calls: tuple[tuple[collections.abc.Callable[..., object], tuple[object, ...]], ...]',
         'perdure.app.web.site:Site': '1; resource: perdure.app.web.resource.Resource; log: str | None; headers: tuple[tuple[str, str], ...]; display_tracebacks: bool; limits: perdure.app.web.limits.Limits',
         'perdure.app.web.static:File': '1 < perdure.app.web.resource:Resource',
-        'perdure.persist.secret:Secret': '1; _value: ~T',
+        'perdure.persist.secret:Secret': '1; _value: ~T; !_value',
     },
-    blueprint='c18e942b38285c86ce18dc5c226d3d94a1a465c86be0ae709d464d55cdfc29d6',
+    blueprint='4505b7aac65e65a7e28b5a62edfeab9821e60464e2dfc1775a54960ba44483c6',
 )
 
 signature = Signature(
     key='cb6c15f4d02120a93d929bd7ef13b6846b21508f2484583c41a70183707b5235',
-    value='72f700e28a7b3ba95cdd63fbcdb9775e5413828778284da5643f9229704e4e3112a0eeca6c2c0723ad21d587fd9ff80ecf5deac93ee25c2d99e0bf8c6a41930e',
+    value='5a510b8d166eee1cb82b0cb1ed0f09c39db76ca8045d50b4fea3288213495c7650df64c35d3ec79a4a133dabd15c334ff00e9dc87efdde0b0515310f9c3d2a09',
 )
 
 application = Instance(
@@ -363,7 +364,7 @@ application = Instance(
                 'harbour.Office',
                 password=Concealed(
                     '2157854dbfb65790',
-                    '/p2uDK6AUXrPHFkjStu/BjGTKIea5DUW0dODhn67RFmHj4gVXTM3TadqQXkUso7GyTe+AW2Bmue8njkLw3rOtl8O/TB4fOvsO7ymJV4d7UM=',
+                    'JOZkjdsa+NuU0WDmIpmEvjLBRucVFb+vj3jaOEn/Ty1SPeu7VlwKJZOoEyAsx/4jQJ/WErDcUZ4n1K6ZA0lx18C1vRh+P0fnhvbRS44OuPE=',
                 ),
                 visits=1,
             ),
@@ -373,7 +374,7 @@ application = Instance(
                     'perdure.persist.secret.Secret',
                     _value=Concealed(
                         '2157854dbfb65790',
-                        'oCyyuMkIn9LQf7BVg+tRAaTAhRjw3F/4FgDy/fjXmtPryKJb73HFcRvljS2fTmCI0jB0S/dEWT69AV0OCd5p6oCMXhwQ97YwPUv2IFdS2PY=',
+                        'vpWPHaHY9LCJtZ8zXwmzf3JltcEJSztAUGB0eEjIfLu0dCzfAaqHBfCDpOEIL8d6c/rAemuUf/u/nTGUZdspIUjTR373h6AweDdx0tU5zb4=',
                     ),
                 ),
             ),
@@ -396,18 +397,18 @@ application = Instance(
             'harbour.Log': Instance(
                 'harbour.Log',
                 entries=[
-                    ('first', 1795278673.769539, 0.7224051972186946, Deref(7)),
-                    ('second', 1795278673.840323, 0.4789388132232557, Deref(7)),
+                    ('first', 1795278865.1042695, 0.2159765088143636, Deref(7)),
+                    ('second', 1795278865.1786435, 0.41289027886388063, Deref(7)),
                     'leak',
-                    ('mended', 1795278673.8407776, 0.9872767055578303, None),
-                    ('third', 1795278674.2882705, 0.15358849349223636, None),
+                    ('mended', 1795278865.1792412, 0.5410389960449163, None),
+                    ('third', 1795278865.7390947, 0.21104808495404948, None),
                 ],
             ),
-            'perdure.app.web.sessions.KeptSession:0290b8fee37508874ef44bf42f9fd44a2e1863a2f2026cc0391dd15fd636908a': Instance(
+            'perdure.app.web.sessions.KeptSession:fade8381e03b2dd8a51914c7d387eca151e71e5a93b6b0b9c9f18bd88e474923': Instance(
                 'perdure.app.web.sessions.KeptSession',
-                name='0290b8fee37508874ef44bf42f9fd44a2e1863a2f2026cc0391dd15fd636908a',
+                name='fade8381e03b2dd8a51914c7d387eca151e71e5a93b6b0b9c9f18bd88e474923',
                 timeout=900.0,
-                last=1795278673.7864506,
+                last=1795278865.1238248,
                 components={
                     'harbour.Cargo': Instance('harbour.Cargo', weight=Decimal('2'), goods=['bread', 'salt']),
                 },

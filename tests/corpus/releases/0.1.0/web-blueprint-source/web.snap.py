@@ -4,7 +4,7 @@ passport = Passport(
     format=1,
     application='web',
     holds='blueprint',
-    written='2026-11-21T16:31:12Z',
+    written='2026-11-21T16:34:23Z',
     writer='perdure 0.1.0',
     python='3.11.7',
     names=[
@@ -41,7 +41,7 @@ passport = Passport(
 
 signature = Signature(
     key='cb6c15f4d02120a93d929bd7ef13b6846b21508f2484583c41a70183707b5235',
-    value='c5cb2cffd38fed9d62e07f4fee5011fe07efdc72830f26519c07a36dc5b8ee4419e8300dee64db12e0abdb26beab783b1cadad0ea6f494a3207551afeb39e906',
+    value='7c4a91457d45c6c513fe645133761541006d72086f492eb10dd536fc571bc0a707382ec36ed4d50c0c12cfb370bf07c170def282809c66c265ca37ac85d9520f',
 )
 
 application = Instance(
