@@ -16,6 +16,7 @@ from .trustoptions import trust_key_option
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_REHEARSAL_LIMIT = 600.0
 
 
 class _Mask(click.ParamType[int | None]):
@@ -133,10 +134,8 @@ SHARED = [
     click.Option(
         ["--rehearsal-limit"],
         type=click.FloatRange(min=0, min_open=True),
-        default=600.0,
-        show_default=True,
         metavar="SECONDS",
-        help="With --rehearse: how long it may take.",
+        help="With --rehearse: how long it may take; 600 by default.",
     ),
     click.Option(
         ["--pythonpath"],
@@ -187,6 +186,8 @@ def _run(choice: Choice | None, **options: Any) -> int:
     if not options["nodaemon"] and options["logfile"] == "-":
         raise click.UsageError("a daemon has no standard output: --logfile - goes with -n")
     is_rehearsed, limit = options.pop("rehearse"), options.pop("rehearsal_limit")
+    if limit is not None and not is_rehearsed:
+        raise click.UsageError("--rehearsal-limit goes with --rehearse")
     keyring = sealkey.keyring(options)
     server = Server(choice=choice, keyring=keyring, **_absolute(options))
     # Now, while there is a terminal: once it is a daemon nobody can be asked.
@@ -194,7 +195,7 @@ def _run(choice: Choice | None, **options: Any) -> int:
     if is_rehearsed:
         from .rehearsal import rehearse
 
-        return rehearse(server, limit)
+        return rehearse(server, _REHEARSAL_LIMIT if limit is None else limit)
     if options["nodaemon"]:
         return server.run(Terminal("rundaemon").announce)
     pipe = detach("rundaemon")

@@ -249,3 +249,8 @@ def test_mkapp_does_not_write_over_state_or_over_somebodys_file(
     (workshop.folder / "notes").write_text("mine")
     one_line(workshop.run("mkapp", "-o", "notes", "web", "--path", site), os.EX_CANTCREAT, "notes")
     assert (workshop.folder / "notes").read_text() == "mine"
+
+
+def test_a_limit_for_a_rehearsal_that_nobody_asked_for(workshop: Workshop, built: Path) -> None:
+    result = workshop.run("rundaemon", "-n", "-f", built, "--rehearsal-limit", "5")
+    one_line(result, os.EX_USAGE, "--rehearsal-limit goes with --rehearse")
