@@ -47,7 +47,8 @@ class Replayed:
     def checked(self) -> Self:
         """This. Raises `RestoreError` if any component is failing."""
         for key, reason in self.failing.items():
-            raise RestoreError(key, reason, "put back what it needs")
+            remedy = "put back what it needs, or say with --pythonpath in which folder that is"
+            raise RestoreError(key, reason, remedy)
         return self
 
 
