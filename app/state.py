@@ -11,7 +11,7 @@ import attrs
 
 from ..persist import modules
 from ..persist.capture import capture
-from ..persist.components import Recorder, put_back_all
+from ..persist.components import Record, Recorder, put_back_all
 from ..persist.culprit import CaptureError
 from ..persist.errors import PerdureError
 from ..persist.formats.format import FormatError
@@ -192,9 +192,13 @@ def _joined(
     """
     shared = {key: item for key, item in former.items() if key in present}
     recorder = Recorder(References(shared))
-    records = {key: recorder.record(item) for key, item in shared.items() if key in keys}
+    records: dict[str, Record] = {}
+    for key in shared.keys() & keys:
+        # What cannot be saved in its former form either is told by the save itself.
+        with suppress(Exception):
+            records[key] = recorder.record(shared[key])
     others = References({key: item for key, item in present.items() if key not in keys})
-    return put_back_all(records, others, Policy.everything(), calls=False)
+    return {**shared, **put_back_all(records, others, Policy.everything(), calls=False)}
 
 
 def _savable(
