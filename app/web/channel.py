@@ -9,6 +9,8 @@ from .head import END, Head, RequestError, check_beginning
 from .output import CLOSING, HEAD, IDLE, LINGER, REST, SENDING
 from .rendering import Rendering
 from .request import Request
+from .resource import ResourceError
+from .upgrade import Upgrade, UpgradedConnection
 
 if TYPE_CHECKING:
     from .http import HTTPServer
@@ -59,6 +61,33 @@ class HTTPChannel(Rendering):
             self._server.loop.call_soon(self._continue)
         elif not self._reading:
             self._steer()
+
+    def upgrade(self, request: Request, upgrade: Upgrade) -> None:
+        body = self._body
+        if body is not None and not body.complete:
+            raise ResourceError(
+                upgrade.tunnel, "a request with a body cannot become something else"
+            )
+        self._server.tick()
+        self.leave(upgrade.head + request.head_fields() + self._server.fields)
+        # Not now: what came behind the request is still in the hands of who called.
+        self._server.loop.call_soon(self._hand_over, request, upgrade)
+
+    def _hand_over(self, request: Request, upgrade: Upgrade) -> None:
+        if self._request is not request:
+            upgrade.tunnel.closed(None)
+            return
+        self._server.note(request, upgrade.status, 0)
+        self._request = None
+        self._phase = CLOSING
+        data, self._input = self._input, b""
+        connection = UpgradedConnection(self._server, self.transport, request, upgrade.tunnel)
+        self._server.replace(self, connection)
+        connection.begin(data)
+        if self._blocked:
+            connection.pause_writing()
+        if not self._reading:
+            self.transport.resume_reading()
 
     @property
     def buffered(self) -> int:

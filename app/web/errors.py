@@ -28,17 +28,23 @@ pre {{ overflow-x: auto; padding: 1rem; background: #8881 }}
 
 _SENTENCES: Final[dict[int, str]] = {
     400: "The request could not be understood.",
+    401: "This page is for those who say who they are.",
     403: "This page may not be seen.",
     404: "There is nothing at this address.",
     405: "This page does not answer that method.",
     408: "The request did not arrive in time.",
     413: "The request's body is larger than this server accepts.",
     414: "The request's address is longer than this server accepts.",
+    415: "The request's body is of a kind that this server does not take.",
     417: "The request expects something that this server does not do.",
+    426: "This page speaks another protocol than the request does.",
+    429: "That were too many attempts. Please try again later.",
     431: "The request's header is larger than this server accepts.",
     500: "The server failed to make this page.",
     501: "The server does not know that method.",
+    502: "The server behind this one did not give a usable answer.",
     503: "The server is busy. Please try again in a moment.",
+    504: "The server behind this one did not answer in time.",
 }
 
 

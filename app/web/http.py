@@ -6,7 +6,7 @@ import ssl
 import time
 from collections.abc import Sequence
 from email.utils import formatdate
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from ..ledger import Ledger
 from ..registry import Registry
@@ -24,6 +24,22 @@ _GRACE: Final = 5.0
 _BACKLOG: Final = 1024
 _REMEMBERED_HEADS: Final = 512
 _REMEMBERED_SIZE: Final = 2048
+
+
+class Connection(Protocol):
+    """A connection as the server knows it, whatever is spoken on it."""
+
+    def check(self, now: float) -> None:
+        """Ends what has taken too long by `now`."""
+        ...
+
+    def drain(self) -> None:
+        """The server is stopping: comes to an end soon."""
+        ...
+
+    def cut(self) -> asyncio.Task[None] | None:
+        """Closes at once; gives the task that is being cancelled, if any."""
+        ...
 
 
 class HTTPServer:
@@ -48,7 +64,7 @@ class HTTPServer:
         self.limits = site.limits
         self.sessions = Sessions(registry, site.limits, self.loop, ledger=ledger)
         self.log = AccessLog(site.log, self.loop) if site.log is not None else None
-        self.connections: set[HTTPChannel] = set()
+        self.connections: set[Connection] = set()
         self.draining = False
         self.now = self.loop.time()
         self.second = 0
@@ -118,7 +134,7 @@ class HTTPServer:
 
     # What follows is for the channels.
 
-    def join(self, channel: HTTPChannel) -> bool:
+    def join(self, channel: Connection) -> bool:
         """Counts a connection in; False when there are more than may be."""
         if self._timer is None:
             self.now = self.loop.time()
@@ -126,9 +142,14 @@ class HTTPServer:
         self.connections.add(channel)
         return len(self.connections) <= self.limits.connections
 
+    def replace(self, channel: Connection, other: Connection) -> None:
+        """Counts `other` instead of `channel`: it is the same connection."""
+        self.connections.discard(channel)
+        self.connections.add(other)
+
     def leave(self, channel: object) -> None:
         """Counts a connection out."""
-        self.connections.discard(cast(HTTPChannel, channel))
+        self.connections.discard(cast(Connection, channel))
         if not self.connections and self._emptied is not None:
             self._emptied.set()
 

@@ -22,6 +22,7 @@ from .request import Request
 from .resource import Rendered, Resource, ResourceError, resource_for
 from .response import BODILESS, PreparedResponse, Response, type_of_bytes, type_of_str
 from .sending import SMALL, FileSender, copy_file, read_file, send_stream
+from .upgrade import Upgrade
 
 _TEXT: Final = (
     f"HTTP/1.1 200 OK\r\nContent-Type: {type_of_str}\r\nContent-Length: ".encode() + b"%d\r\n"
@@ -45,6 +46,10 @@ class Rendering(Output):
 
     def rendered(self) -> None:
         """A reply is complete that did not come at once."""
+        raise NotImplementedError
+
+    def upgrade(self, request: Request, upgrade: Upgrade) -> None:
+        """The connection is to be handed over."""
         raise NotImplementedError
 
     def answer(self, request: Request) -> None:
@@ -77,6 +82,8 @@ class Rendering(Output):
 
         It is held as long as what it may tell of could still be lost.
         """
+        if request.transforms is not None:
+            rendered = _transformed(request, rendered)
         turn, ledger = request.turn, self._server.ledger
         if turn is None or ledger is None:
             self._send(request, resource, rendered)
@@ -145,6 +152,8 @@ class Rendering(Output):
             self._respond(request, resource, rendered)
         elif isinstance(rendered, str):
             self._send(request, resource, str(rendered))
+        elif isinstance(rendered, Upgrade):
+            self.upgrade(request, rendered)
         elif hasattr(kind, "__await__") or hasattr(kind, "__aiter__"):
             self._task = self._server.loop.create_task(self._run(request, resource, rendered))
         else:
@@ -175,6 +184,8 @@ class Rendering(Output):
                 rendered = await cast("Awaitable[Rendered]", rendered)
             if hasattr(type(rendered), "__aiter__"):
                 rendered = Response(cast("AsyncIterable[str | bytes]", rendered))
+            if request.transforms is not None:
+                rendered = _transformed(request, rendered)
             if isinstance(rendered, Response) and hasattr(type(rendered.body), "__aiter__"):
                 await send_stream(self, request, rendered)
             elif self._request is request:
@@ -287,6 +298,24 @@ class Rendering(Output):
         if not self._server.site.display_tracebacks:
             return error_page(500)
         return error_page(500, trace="".join(traceback.format_exception(error)))
+
+
+def _transformed(request: Request, rendered: Rendered) -> Rendered:
+    """What the transforms that were asked for make of what was rendered; as it is if it is none yet."""
+    if hasattr(type(rendered), "__await__") or isinstance(rendered, Upgrade):
+        return rendered
+    if isinstance(rendered, PreparedResponse):
+        response = rendered.response()
+    elif isinstance(rendered, Response):
+        response = rendered
+    elif isinstance(rendered, str | bytes) or hasattr(type(rendered), "__aiter__"):
+        response = Response(cast("str | bytes | AsyncIterable[str | bytes]", rendered))
+    else:
+        return rendered
+    transforms, request.transforms = request.transforms or (), None
+    for transform in reversed(transforms):
+        response = transform(request, response)
+    return response
 
 
 def _comes_later(rendered: Rendered) -> bool:

@@ -1,7 +1,7 @@
 """A request, as a resource sees it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,12 +10,17 @@ from ..registry import Registry
 from ..turns import Turn
 from .body import ClientGoneError, RequestBody
 from .head import Head, Headers
+from .response import Response
 from .sessions import Sessions
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage, MultiDict
 
     from .session import Session
+
+
+Transform = Callable[["Request", Response], Response]
+"""What changes a reply before it leaves; see `Request.transform`."""
 
 
 @attrs.frozen
@@ -30,7 +35,7 @@ class Request:
     """One request of a client.
 
     Lives until its reply has left. `client` is the peer's address (``unix`` for a UNIX socket),
-    `secure` whether it came by TLS, `registry` the registry of the application that serves it, and
+    `secure` whether it came by TLS (both as far as a trusted proxy does not know better), `registry` the registry of the application that serves it, and
     `turn` the unit of work that answering it is; None where changes are not made durable one by one.
     From when the head of the reply is made it `is_being_answered`.
     """
@@ -40,6 +45,7 @@ class Request:
         "_closed",
         "_cookies",
         "_form",
+        "_host",
         "_is_closed",
         "_postpath",
         "_session",
@@ -52,6 +58,7 @@ class Request:
         "prepath",
         "registry",
         "secure",
+        "transforms",
         "turn",
     )
 
@@ -79,7 +86,9 @@ class Request:
         self._is_closed = False
         self._sessions = sessions
         self._session: Session | None = None
+        self._host: str | None = None
         self.is_being_answered = False
+        self.transforms: list[Transform] | None = None
         self.turn: Turn | None = None
 
     @property
@@ -112,10 +121,16 @@ class Request:
         """The name, and port if given, under which the client addressed this server.
 
         An absolute address outranks the Host field (RFC 9112, 3.2.2). Written by the client:
-        nothing vouches for it.
+        nothing vouches for it. Who knows better, as a proxy does, may set it.
         """
+        if self._host is not None:
+            return self._host
         authority = self.head.authority
         return self.head.headers.get("host", "") if authority is None else authority
+
+    @host.setter
+    def host(self, host: str) -> None:
+        self._host = host
 
     @property
     def segments(self) -> list[str]:
@@ -164,6 +179,18 @@ class Request:
 
             self._session = Session(self, self._sessions)
         return self._session
+
+    def transform(self, function: Transform) -> None:
+        """Have ``function(request, response)`` make the reply of what is about to become it.
+
+        Called once, before anything has left, with whatever was rendered as a `Response`: a page, a
+        file, a stream, an error. What was asked for last is done first, so those who stand nearer to
+        the page see it before those around them. It must not wait: a `Response` whose body is an
+        asynchronous iterable does its work later.
+        """
+        if self.transforms is None:
+            self.transforms = []
+        self.transforms.append(function)
 
     def head_fields(self) -> bytes:
         """What the head of the reply, which is to leave now, has because of the request."""

@@ -1,20 +1,23 @@
 """Resources: what answers at one segment of a URL."""
 
-from collections.abc import AsyncIterable, Awaitable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Union
+from typing import TYPE_CHECKING, ClassVar, Final, Union
 
 from ...persist.errors import PerdureError
 from .errors import error_page
 from .response import PreparedResponse, Response
+from .upgrade import Upgrade
 
 if TYPE_CHECKING:
     from .request import Request
 
-Finished = str | bytes | Response | PreparedResponse
+Finished = str | bytes | Response | PreparedResponse | Upgrade
 Rendered = Union[Finished, AsyncIterable[str | bytes], "Awaitable[Rendered]"]
 
 _NO_CHILDREN: Mapping[str, "Resource"] = MappingProxyType({})
+_MOST_WRAPPERS: Final = 64
+"""One after another in one place; more are taken for a circle."""
 
 
 class ResourceError(PerdureError):
@@ -83,9 +86,13 @@ class Resource:
     def check(self) -> None:
         """Finds out, before a port is open, what would make this resource useless.
 
-        Called once at each start, for the root of a site and all that was put below it by hand.
+        Called once at each start, for the root of a site and all that `parts` leads to from there.
         Raises a `PerdureError`, and the server does not start. By default all is well.
         """
+
+    def parts(self) -> "Iterable[Resource]":
+        """The resources that this one was built of: by default, those put below it by hand."""
+        return self.children.values()
 
     def allowed_methods(self) -> tuple[str, ...]:
         """The methods that this resource answers, sorted."""
@@ -108,6 +115,30 @@ class Resource:
         return error_page(405, headers=[("Allow", allow)])
 
 
+class Wrapper(Resource):
+    """Stands in the place of another resource, and sees each request that goes there or below.
+
+    Nothing is below a wrapper itself: `put_child` belongs to what it wraps. The components that it
+    holds in its fields count as used by each request that it sees.
+    """
+
+    def enter(self, request: "Request") -> Resource:
+        """The resource with which the walk goes on in this very place.
+
+        That is what this one wraps, or something else that answers instead, such as a page that
+        asks who is there. What is left of the path is in ``request.postpath``, and may be changed.
+        `Request.transform` lets it change the reply.
+        """
+        raise NotImplementedError
+
+    def get_child(self, segment: str, request: "Request") -> Resource:
+        request.postpath.insert(0, request.prepath.pop())
+        return self
+
+    def render(self, request: "Request") -> Rendered:
+        return resource_for(self, request).render(request)
+
+
 class ErrorPage(Resource):
     """Answers every method, at every path below it, with one error page."""
 
@@ -125,12 +156,23 @@ def resource_for(root: Resource, request: "Request") -> Resource:
     """The resource that answers `request`: a walk from `root`, one segment at a time.
 
     Moves the segments walked from ``request.postpath`` to ``request.prepath``. Raises
-    `ResourceError` when a ``get_child`` returns something else than a resource.
+    `ResourceError` when a ``get_child`` or an ``enter`` returns something else than a resource, or
+    wrappers lead in a circle.
     """
     resource = root
     postpath = request.postpath
     prepath = request.prepath
-    while postpath and not resource.is_leaf:
+    entered = 0
+    while True:
+        if isinstance(resource, Wrapper):
+            resource = _entered(resource, request)
+            entered += 1
+            if entered > _MOST_WRAPPERS:
+                raise ResourceError(root, "the wrappers below it lead in a circle")
+            continue
+        if not postpath or resource.is_leaf:
+            return resource
+        entered = 0
         segment = postpath.pop(0)
         prepath.append(segment)
         child = resource.children.get(segment)
@@ -141,4 +183,12 @@ def resource_for(root: Resource, request: "Request") -> Resource:
                     resource, f"get_child({segment!r}) returned {child!r}, not a Resource"
                 )
         resource = child
-    return resource
+
+
+def _entered(wrapper: Wrapper, request: "Request") -> Resource:
+    if request.turn is not None:
+        request.turn.touch_held(wrapper)
+    inner = wrapper.enter(request)
+    if not isinstance(inner, Resource):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ResourceError(wrapper, f"enter() returned {inner!r}, not a Resource")
+    return inner

@@ -147,6 +147,34 @@ class Response:
             self._lines += line
         self._headers.append((name, value))
 
+    def get_header(self, name: str) -> str | None:
+        """The value of the first field called `name`, in any case; None if none was given."""
+        lowered = name.lower()
+        return next((value for each, value in self._headers if each.lower() == lowered), None)
+
+    def replaced(
+        self,
+        *,
+        body: Body | None = None,
+        status: int | None = None,
+        headers: Iterable[tuple[str, str]] | None = None,
+    ) -> "Response":
+        """A copy with another body, status or list of fields; what is None stays as it is.
+
+        With another body, the type of the former is told unless `headers` tells one, and the length
+        that a stream declared is not kept.
+        """
+        fields = list(self._headers if headers is None else headers)
+        if body is not None:
+            fields = [each for each in fields if each[0].lower() != "content-length"]
+            typed = any(name.lower() == "content-type" for name, _ in fields)
+            if not typed and not isinstance(self.body, FileBody) and self.status not in BODILESS:
+                kind = type_of_bytes if isinstance(self.body, bytes) else type_of_str
+                fields.append(("Content-Type", kind))
+        return Response(
+            self.body if body is None else body, self.status if status is None else status, fields
+        )
+
     @property
     def closes(self) -> bool:
         """Whether the connection is closed after this response."""
@@ -194,3 +222,10 @@ class PreparedResponse:
         if not isinstance(body, bytes):
             raise TypeError(f"only text or bytes can be prepared, not {type(body).__name__}")
         return cls(response.head(len(body)), body, response.status)
+
+    def response(self) -> Response:
+        """The same as a `Response`, for whoever wants to change it."""
+        lines = self.head.decode("latin-1").split("\r\n")[1:-1]
+        fields = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+        kept = [each for each in fields if each[0].lower() != "content-length"]
+        return Response(self.body, self.status, kept)

@@ -32,7 +32,7 @@ from ..registry import Registry
 from ..turns import current, gathering
 from .errors import HTTPError
 from .filecache import Signature, signature
-from .resource import Rendered, Resource
+from .resource import Resource, Wrapper
 from .scriptmodule import ScriptError, UnsafeScriptError, run_script
 
 __all__ = [
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _report = logging.getLogger("perdure.web")
 
 
-class ResourceScript(Resource):
+class ResourceScript(Wrapper):
     """One version of a script; the processor of ``.rpy`` files.
 
     What the script defined answers, at this place and below it. A script that failed runs again at
@@ -62,13 +62,8 @@ class ResourceScript(Resource):
         self._resource: Resource | None = None
         self._watched: dict[str, None] = {}
 
-    def get_child(self, segment: str, request: "Request") -> Resource:
-        # The walk goes on as if the script's resource were in our place.
-        request.postpath.insert(0, request.prepath.pop())
+    def enter(self, request: "Request") -> Resource:
         return self.defined()
-
-    def render(self, request: "Request") -> Rendered:
-        return self.defined().render(request)
 
     def defined(self) -> Resource:
         """The script's resource, after running the script if need be.
@@ -121,7 +116,7 @@ class ResourceScript(Resource):
 
 
 @persistent(transient=("_script", "_version"))
-class ScriptRoot(Resource):
+class ScriptRoot(Wrapper):
     """The resource that the script at `path` defines, as the root of a site or anywhere else."""
 
     _script: ResourceScript | None = None
@@ -134,12 +129,8 @@ class ScriptRoot(Resource):
         """Raises `ScriptError` if there is no script at `path`."""
         self._status()
 
-    def get_child(self, segment: str, request: "Request") -> Resource:
-        request.postpath.insert(0, request.prepath.pop())
-        return self._present(request).defined()
-
-    def render(self, request: "Request") -> Rendered:
-        return self._present(request).render(request)
+    def enter(self, request: "Request") -> Resource:
+        return self._present(request)
 
     def _status(self) -> os.stat_result:
         try:

@@ -43,7 +43,7 @@ class Site:
         return b"".join(lines)
 
     def check(self) -> None:
-        """Has every resource that is in the tree by hand check itself, see `Resource.check`."""
+        """Has every resource that the tree was built of check itself, see `Resource.check`."""
         waiting: list[Resource] = [self.resource]
         seen: set[int] = set()
         while waiting:
@@ -52,4 +52,4 @@ class Site:
             if id(resource) not in seen:
                 seen.add(id(resource))
                 resource.check()
-                waiting += resource.children.values()
+                waiting += resource.parts()

@@ -16,6 +16,7 @@ import uvloop
 from perdure.app.application import Application
 from perdure.app.ledger import Ledger
 from perdure.app.turns import closed
+from perdure.app.web.channel import HTTPChannel
 from perdure.app.web.http import HTTPServer
 from perdure.app.web.resource import Resource
 from perdure.app.web.site import Site
@@ -156,6 +157,10 @@ class Served:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         assert self._ready.wait(_TIMEOUT)
+
+    def channels(self) -> list[HTTPChannel]:
+        """The connections on which HTTP is spoken."""
+        return [each for each in tuple(self.server.connections) if isinstance(each, HTTPChannel)]
 
     def _run(self) -> None:
         loop_factory = self._options.get("loop_factory", uvloop.new_event_loop)

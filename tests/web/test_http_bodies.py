@@ -193,7 +193,7 @@ def test_a_body_that_nobody_takes_stops_the_client(serve: Serve) -> None:
                 served.call(lambda: None)
                 quiet += 1
         assert sent < size
-        (channel,) = served.server.connections
+        (channel,) = served.channels()
         assert channel.buffered < 500_000
         taken.set()
         client.socket.settimeout(TIMEOUT)

@@ -52,7 +52,7 @@ def settled(served: Served) -> None:
 
 
 def buffers(served: Served, size: int) -> bool:
-    return sum(channel.buffered for channel in served.server.connections) == size
+    return sum(channel.buffered for channel in served.channels()) == size
 
 
 def connected(served: Served, client: Connection) -> None:
@@ -97,7 +97,7 @@ def test_a_stalled_body_is_answered_408(serve: Serve) -> None:
     served = serve(Page(echo))
     with served.connect() as client:
         client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabc")
-        served.arrive(lambda: any(c.waits for c in served.server.connections))
+        served.arrive(lambda: any(c.waits for c in served.channels()))
         served.later(29)
         served.later(31)
         reply = client.reply()
@@ -154,7 +154,7 @@ def test_a_client_that_does_not_read_is_cut_off(
     served = serve(Page(function))
     with served.connect() as client:
         client.send(GET * 1000)
-        served.arrive(lambda: any(c.blocked for c in served.server.connections))
+        served.arrive(lambda: any(c.blocked for c in served.channels()))
         served.later(59)
         settled(served)
         served.later(200)
@@ -176,7 +176,7 @@ def test_a_client_that_does_not_read_is_not_read_from(serve: Serve) -> None:
                 served.call(lambda: None)
                 quiet += 1
             assert sent < 50_000_000
-        (channel,) = served.server.connections
+        (channel,) = served.channels()
         assert channel.blocked
         assert channel.buffered < 1_000_000
 
@@ -250,7 +250,7 @@ def test_draining_lets_requests_finish_and_closes_after_them(serve: Serve) -> No
         client.send(GET)
         half.send(GET[:20])
         assert started.wait(TIMEOUT)
-        served.arrive(lambda: sum(c.buffered for c in served.server.connections) == 20)
+        served.arrive(lambda: sum(c.buffered for c in served.channels()) == 20)
         end = draining(served, None)
         assert not end.done()
         go.set()

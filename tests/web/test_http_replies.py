@@ -486,7 +486,7 @@ def test_a_stream_that_never_waits_does_not_hold_up_others(serve: Serve) -> None
         reader.start()
         for _ in range(20):
             assert served.get("/short").body == b"short"
-        for channel in tuple(served.server.connections):
+        for channel in served.channels():
             served.call(channel.abort)
         reader.join(TIMEOUT)
 
