@@ -147,7 +147,7 @@ class Served:
 
     def __init__(self, site: Site, **options: Any) -> None:
         self.site = site
-        self.application = Application("web")
+        self.application: Application = options.get("application") or Application("web")
         self.registry = self.application.registry
         self.journal: Paper = options.get("journal", Paper())
         self._options = options
@@ -252,7 +252,8 @@ class Served:
 class Serve(Protocol):
     """``serve(resource, **options)``: serves it until the test ends.
 
-    Options are those of `Site`, and ``unix`` (a path), ``ssl_context``, ``loop_factory``, ``journal``.
+    Options are those of `Site`, and ``unix`` (a path), ``ssl_context``, ``loop_factory``, ``journal``,
+    ``application``.
     """
 
     def __call__(self, resource: Resource, **options: Any) -> Served: ...
