@@ -1,9 +1,11 @@
 """The sessions of a site's visitors: components of the registry, each on its own, and their end.
 
-What a browser has is a cookie with 256 random bits. It is not signed: nobody guesses it, and to
-look a forged one up costs less than to check a signature, which would need a key to be kept besides.
-What the application keeps is a digest of the cookie, name and all. So whoever reads a snapshot is
-not logged in by it, and a cookie that went over TLS (whose name differs) is worth nothing without.
+What a browser has is a cookie with 256 random bits, and their signature with the application's key.
+Nobody guesses the bits. But one that is not signed is refused before anything is looked up by it: so
+no time tells what there is, and once the key is removed no cookie given so far is good, whatever copy of
+the state is read. What the application keeps is a digest of the cookie, name and all. So whoever
+reads the sessions is not logged in by it, and a cookie that went over TLS (whose name differs) is
+worth nothing without.
 
 When a visitor came last is written down no more often than every tenth of the time that a session
 may be unused; it is over after that time and a tenth. So most visits write nothing, and a restart
@@ -29,6 +31,7 @@ from ..naming import class_name
 from ..registry import Registry, following_moves
 from ..turns import Committer, Turn, UnsafeError, current, taking
 from .limits import Limits
+from .signing import SigningKey
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
@@ -42,6 +45,9 @@ _SOME: Final = 200
 """So many sessions are looked after in one turn: some milliseconds."""
 
 _LONGEST_DELAY: Final = 60.0
+
+_MOST_COOKIES: Final = 8
+"""So many of one name are looked at: a browser has more than one where hosts share a domain."""
 
 _log = logging.getLogger("perdure.web")
 
@@ -76,6 +82,7 @@ class KeptSession:
 
 _open: Final[list["Sessions"]] = []
 _KEY: Final = class_name(KeptSession)
+_SIGNING_KEY: Final = class_name(SigningKey)
 
 
 def cookie_name(secure: bool) -> str:
@@ -144,7 +151,14 @@ class Sessions:
     def find(self, cookies: "MultiDict[str, str]", secure: bool) -> KeptSession | None:
         """The session that one of the cookies is for; None if there is none."""
         name = cookie_name(secure)
-        for value in cookies.getlist(name):
+        # Not by `get_component`: who only looks is not to wait for what others do with the key.
+        key = self._registry.components.get(_SIGNING_KEY)
+        if type(key) is not SigningKey:
+            return None
+        for value in cookies.getlist(name)[:_MOST_COOKIES]:
+            bits, _, signature = value.partition(".")
+            if not key.is_signed(name, bits, signature):
+                continue
             kept = self.get(_digest(name, value))
             if kept is not None and not kept.is_over(self.clock()):
                 return kept
@@ -208,8 +222,10 @@ class Sessions:
     # Order.
 
     def _rename(self, kept: KeptSession, secure: bool) -> str:
-        value = secrets.token_urlsafe(32)
-        kept.name = _digest(cookie_name(secure), value)
+        name, bits = cookie_name(secure), secrets.token_urlsafe(32)
+        key = self._registry.get_component(SigningKey, default=SigningKey)
+        value = f"{bits}.{key.sign(name, bits)}"
+        kept.name = _digest(name, value)
         self._registry.set_component(KeptSession, kept, name=kept.name)
         return value
 

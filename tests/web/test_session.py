@@ -18,13 +18,15 @@ from perdure.app.web.resource import Rendered, Resource
 from perdure.app.web.response import PreparedResponse, Response
 from perdure.app.web.session import SessionError
 from perdure.app.web.sessions import KeptSession
+from perdure.app.web.signing import SigningKey
 from perdure.app.web.static import File
 
 from ..paper import DiskError, Paper
 from .conftest import Connection, Reply, Serve, Served
 
 COOKIE = re.compile(
-    r"perdure_session=([A-Za-z0-9_-]{43}); Path=/; HttpOnly; SameSite=Lax", re.ASCII
+    r"perdure_session=([A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{43}); Path=/; HttpOnly; SameSite=Lax",
+    re.ASCII,
 )
 
 
@@ -244,7 +246,7 @@ def test_over_tls_the_cookie_is_one_that_only_this_host_can_have_set(
     ) as browser:
         reply = browser.get("/put")
         match = re.fullmatch(
-            r"__Host-perdure_session=([\w-]{43}); Path=/; HttpOnly; SameSite=Lax; Secure",
+            r"__Host-perdure_session=([\w-]{43}\.[\w-]{43}); Path=/; HttpOnly; SameSite=Lax; Secure",
             reply.headers["set-cookie"],
             re.ASCII,
         )
@@ -282,6 +284,40 @@ def test_a_cookie_that_was_tampered_with_is_none(served: Served) -> None:
         assert served.get("/look", changed).body == b"nothing", changed
     (session,) = kept(served)
     assert served.get("/look", f"Cookie: perdure_session={session.name}").body == b"nothing"
+
+
+def test_a_cookie_that_another_application_signed_is_refused_before_the_table_is_looked_at(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = given(served.get("/put"))
+    bits, _, signature = cookie.partition("=")[2].partition(".")
+    looked: list[str] = []
+    find = served.server.sessions.get
+
+    def get(name: str) -> KeptSession | None:
+        looked.append(name)
+        return find(name)
+
+    monkeypatch.setattr(served.server.sessions, "get", get)
+    for forged in (
+        f"{bits}.{SigningKey().sign('perdure_session', bits)}",
+        f"{bits[::-1]}.{signature}",
+        bits,
+        f"{bits}.",
+        f".{signature}",
+    ):
+        assert served.get("/look", f"Cookie: perdure_session={forged}").body == b"nothing"
+    assert not looked
+    assert served.get("/look", cookie).body == b"1 in it"
+    assert looked
+
+
+def test_without_the_key_no_cookie_given_so_far_is_good(served: Served) -> None:
+    cookie = given(served.get("/put"))
+    served.call(lambda: served.registry.remove_component(SigningKey))
+    assert served.get("/look", cookie).body == b"nothing"
+    assert served.get("/look", given(served.get("/put"))).body == b"1 in it"
+    assert served.get("/look", cookie).body == b"nothing"
 
 
 def test_of_several_cookies_the_one_that_is_good_counts(served: Served) -> None:
@@ -466,7 +502,7 @@ def test_the_cookie_leaves_when_the_session_is_durable(written: Served) -> None:
         assert client.ask(ask("look", renewed)).body == b"3 in it"
         assert held(written, client, 4, ask("logout", renewed)).body == b"bye"
     begun, used, moved, ended = [[kind for _, kind in each] for each in written.journal.kinds]
-    assert (begun, used, ended) == (["state"], ["state"], ["gone"])
+    assert (begun, used, ended) == (["state", "state"], ["state"], ["gone"])
     assert moved[-2:] == ["gone", "state"], "it has moved, and is what it was"
 
 
