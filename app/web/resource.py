@@ -131,6 +131,10 @@ class Wrapper(Resource):
         """
         raise NotImplementedError
 
+    def parts(self) -> Iterable[Resource]:
+        """The resources in its fields."""
+        return [each for each in vars(self).values() if isinstance(each, Resource)]
+
     def get_child(self, segment: str, request: "Request") -> Resource:
         request.postpath.insert(0, request.prepath.pop())
         return self

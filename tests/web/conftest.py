@@ -137,9 +137,13 @@ class Reply:
 
     def get(self, name: str) -> str | None:
         """The field `name`, which may be there once."""
-        values = [value for each, value in self.fields if each == name]
+        values = self.get_all(name)
         assert len(values) <= 1, (name, values)
         return values[0] if values else None
+
+    def get_all(self, name: str) -> list[str]:
+        """The fields `name`, in order."""
+        return [value for each, value in self.fields if each == name]
 
 
 class Served:
