@@ -7,6 +7,7 @@ in HTTP/1.0, none but ``chunked``), and how many fields there may be.
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from typing import Final, overload
 from urllib.parse import unquote_to_bytes
 
@@ -135,6 +136,18 @@ class Head:
         if "#" in target:
             raise RequestError(400, "An address in a request has no fragment.")
         self.path = path
+
+    def at(self, target: str) -> "Head":
+        """The head of a request for `target`, a path and perhaps a query, that has no body.
+
+        It is logged as what it came from.
+        """
+        head = copy(self)
+        head.target = target
+        head.path, _, head.query = target.partition("?")
+        head.length = 0
+        head._segments = None
+        return head
 
     def segments(self) -> list[str]:
         """The decoded parts of the path: ``/a/b%2Fc/`` is ``["a", "b/c", ""]``.

@@ -70,7 +70,8 @@ class Rendering(Output):
     def _answer(self, request: Request) -> None:
         resource: Resource | None = None
         try:
-            resource = resource_for(self._server.site.resource, request)
+            request.root = self._server.site.resource
+            resource = resource_for(request.root, request)
             if request.turn is not None and resource.tells_state:
                 request.turn.touch_held(resource)
             self._deliver(request, resource, resource.render(request))

@@ -16,6 +16,7 @@ from .sessions import Sessions
 if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage, MultiDict
 
+    from .resource import Resource
     from .session import Session
 
 
@@ -37,6 +38,7 @@ class Request:
     Lives until its reply has left. `client` is the peer's address (``unix`` for a UNIX socket),
     `secure` whether it came by TLS (both as far as a trusted proxy does not know better), `registry` the registry of the application that serves it, and
     `turn` the unit of work that answering it is; None where changes are not made durable one by one.
+    `root` is where its walk began.
     From when the head of the reply is made it `is_being_answered`.
     """
 
@@ -57,6 +59,7 @@ class Request:
         "method",
         "prepath",
         "registry",
+        "root",
         "secure",
         "transforms",
         "turn",
@@ -88,6 +91,7 @@ class Request:
         self._session: Session | None = None
         self._host: str | None = None
         self.is_being_answered = False
+        self.root: Resource | None = None
         self.transforms: list[Transform] | None = None
         self.turn: Turn | None = None
 
@@ -191,6 +195,17 @@ class Request:
         if self.transforms is None:
             self.transforms = []
         self.transforms.append(function)
+
+    def relocate(self, target: str) -> None:
+        """Make it a GET of `target`, a path and perhaps a query; HEAD stays HEAD.
+
+        For a page that is to be found at another place of this server: the walk may begin at `root`
+        again, which passes what guards that place. What was to transform the reply is forgotten.
+        """
+        self.head = self.head.at(target)
+        self.method = "HEAD" if self.method == "HEAD" else "GET"
+        self.body = self._postpath = self._args = self.transforms = None
+        self.prepath.clear()
 
     def head_fields(self) -> bytes:
         """What the head of the reply, which is to leave now, has because of the request."""
