@@ -334,7 +334,7 @@ class Ledger:
         """
         touched = self._going_on()
         if touched:
-            self._watch.undo(self._watch.changes(touched).before, for_good=False)
+            self._watch.undo(self._watch.before(self._watch.changes(touched)), for_good=False)
 
     def _going_on(self) -> set[str]:
         # Of each turn at once: threads may add to it.

@@ -167,6 +167,19 @@ class Watch:
                         key,
                     )
 
+    def before(self, changes: Changes) -> Before:
+        """What all that a look saw was before it, also what has not changed.
+
+        Of two that are equal only one is the component, and who has the other has not changed.
+        """
+        known = {key: self._known.get(key) for key in changes.saw}
+        whole = {
+            key: each
+            for key, each in known.items()
+            if each is not None and each.record is not None and each.record is not _PARKED
+        }
+        return {**whole, **changes.before}
+
     def key_of(self, component: object, touched: Iterable[str]) -> str | None:
         """The key of a component; None for what is none."""
         key = self.references.keys.get(id(component))

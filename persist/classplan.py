@@ -96,6 +96,8 @@ class ClassPlan:
                     self._run_bare(node, spell)
                     continue
                 fields = fields or {}
+            # An object may have more than fields, such as those of a former release.
+            had = () if not steps or known is None else tuple(fields)
             for step in steps:
                 try:
                     fields = step.step(fields)
@@ -107,9 +109,10 @@ class ClassPlan:
                     what = f"gave {class_of(fields).__name__}, and not a dict of fields"
                     raise StepError.of(step.name, step.to, spell(node), what)
             if steps and known is not None and not fields.keys() <= known:
-                new = ", ".join(map(str, sorted(fields.keys() - known, key=str)))
-                what = f"gave {new}, of which the class knows nothing"
-                raise StepError.of(steps[-1].name, steps[-1].to, spell(node), what)
+                new = ", ".join(map(str, sorted(fields.keys() - known.union(had), key=str)))
+                if new:
+                    what = f"gave {new}, of which the class knows nothing"
+                    raise StepError.of(steps[-1].name, steps[-1].to, spell(node), what)
             for name, make in fills.items():
                 if name not in fields:
                     fields[name] = make()

@@ -65,7 +65,8 @@ class Release:
             if self.style != "plain":
                 return attrs.evolve(new, fields=fields)
             step = "add", name, str(number)
-        elif kind == "gone" and name in fields:
+        elif kind == "gone" and name in fields and not any(name in step for step in self.steps):
+            # What a step gives, a later release has to take away by a step.
             del fields[name]
             return attrs.evolve(new, fields=fields)
         elif kind == "rename" and name in fields and other not in fields:

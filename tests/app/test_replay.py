@@ -318,6 +318,19 @@ def test_whatever_turns_do_is_done_again(turns: list[Any], start: int) -> None:
 
 
 @given(st.lists(steps, max_size=4), steps, st.lists(steps, max_size=3))
+@example(
+    [
+        [
+            ("set", "b", "a"),
+            ("hold", "a", "b"),
+            ("hold", "b", "a"),
+            ("remove", "b", "a"),
+            ("hold", "b", "a"),
+        ]
+    ],
+    [("set", "b", "a"), ("hold", "a", "b"), ("remove", "b", "a")],
+    [],
+)
 def test_what_a_turn_has_half_done_can_be_taken_back(
     before: list[Any], half: list[Any], after: list[Any]
 ) -> None:

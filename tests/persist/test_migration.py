@@ -287,6 +287,22 @@ def test_a_field_that_is_gone_is_kept_and_comes_back(kind: str) -> None:
     assert [each.note for each in old.restored()] == ["x", "y"]
 
 
+def test_what_was_kept_is_nothing_that_a_later_step_is_blamed_for() -> None:
+    module = code("shop", "@attrs.define\nclass Item:\n    name: str\n    note: str")
+    old = kept(module.Item("a", "x"))
+    code("shop", "@attrs.define\nclass Item:\n    name: str")
+    between = kept(old.restored())
+    code(
+        "shop",
+        "@schema(version=2)\n@attrs.define\nclass Item:\n    name: str\n"
+        "@upgrades(Item, to=2)\ndef f(state): return {**state, 'name': 'b'}",
+    )
+    later = kept(between.restored())
+    assert later.restored().name == "b"
+    code("shop", "@schema(version=2)\n@attrs.define\nclass Item:\n    name: str\n    note: str")
+    assert later.restored().note == "x"
+
+
 def test_what_was_kept_goes_with_its_object() -> None:
     module = code("shop", "@attrs.define\nclass Item:\n    name: str\n    note: str = ''")
     old = kept([module.Item("a", "x")])
