@@ -108,6 +108,8 @@ class HTTPChannel(Rendering):
         """No more requests: closes now if there is none in the making."""
         if self._phase == IDLE and not self._input:
             self.close()
+        elif self._request is not None:
+            self._request.drain()
 
     def check(self, now: float) -> None:
         """Ends what has taken too long by `now`."""

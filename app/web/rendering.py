@@ -56,6 +56,8 @@ class Rendering(Output):
         """Answers `request`, or starts the task that will."""
         self._request = request
         self._phase = BUSY
+        if self._server.draining:
+            request.drain()
         ledger = self._server.ledger
         if ledger is None:
             self._answer(request)

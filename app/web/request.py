@@ -45,10 +45,12 @@ class Request:
     __slots__ = (
         "_args",
         "_closed",
+        "_draining",
         "_cookies",
         "_form",
         "_host",
         "_is_closed",
+        "_is_draining",
         "_postpath",
         "_session",
         "_sessions",
@@ -86,7 +88,9 @@ class Request:
         self._cookies: MultiDict[str, str] | None = None
         self._closed: asyncio.Event | None = None
         self._form: Form | None = None
+        self._draining: asyncio.Event | None = None
         self._is_closed = False
+        self._is_draining = False
         self._sessions = sessions
         self._session: Session | None = None
         self._host: str | None = None
@@ -228,6 +232,21 @@ class Request:
             self._closed.set()
         if self.body is not None:
             self.body.fail(ClientGoneError())
+
+    @property
+    def draining(self) -> asyncio.Event:
+        """Set when the server has begun to stop: a reply that would go on for ever ends then."""
+        if self._draining is None:
+            self._draining = asyncio.Event()
+            if self._is_draining:
+                self._draining.set()
+        return self._draining
+
+    def drain(self) -> None:
+        """Tells everyone who waits for `draining`; the channel calls it."""
+        self._is_draining = True
+        if self._draining is not None:
+            self._draining.set()
 
     def stream(self) -> AsyncIterator[bytes]:
         """The body in pieces, as they come; reading slowly slows the client.
