@@ -30,6 +30,7 @@ from ..persist.errors import PerdureError
 from ..persist.trust import Policy
 from . import turns
 from .changes import Before, Changes
+from .feed import Feed
 from .mutations import CallError, Command
 from .news import News
 from .pending import Journal, Pending, Tell, Waiters
@@ -66,6 +67,7 @@ class Ledger:
     """The keys of the components by the ids of these."""
     roaming: dict[str, None] = attrs.field(init=False)
     """The keys of components that may change at any time."""
+    feed: Feed = attrs.field(factory=Feed, init=False)
     _watch: Watch = attrs.field(init=False)
     _turns: dict[Turn, None] = attrs.field(factory=dict[Turn, None], init=False)
     # Those whose changes were undone while they went on.
@@ -354,7 +356,7 @@ class Ledger:
     def _changes(self, keys: Iterable[str]) -> Changes:
         """What has become of components. What these let go of, turns that go on may hold still."""
         changes = self._watch.changes(keys)
-        for turn in self._turns:
+        for turn in self._turns if changes.let_go else ():
             turn.touched.update(dict.fromkeys(changes.let_go))
         return changes
 
@@ -372,7 +374,7 @@ class Ledger:
                 self._watch.undo(changes.before)
             raise UnsafeError(str(error)) from error
         self.size += len(payload)
-        self._pending.append(Pending(sequence, changes.before, is_firm))
+        self._pending.append(Pending.of(sequence, changes, is_firm))
         self._last = sequence
         if self._failure is not None:
             raise UnsafeError(str(self._failure))
@@ -394,5 +396,5 @@ class Ledger:
     def _advance(self, secured: int) -> None:
         self._secured = secured = max(secured, self._secured)
         while self._pending and self._pending[0].sequence <= secured:
-            self._pending.popleft()
+            self.feed.tell(self._pending.popleft().keys)
         self._waiters.advance(secured)

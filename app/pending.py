@@ -3,11 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, Self
 
 import attrs
 
-from .changes import Before
+from .changes import Before, Changes
 from .turns import UnsafeError
 
 Tell = Callable[[UnsafeError | None], object]
@@ -38,11 +38,20 @@ class Journal(Protocol):
 
 @attrs.define
 class Pending:
-    """A record that is not known to be secured. One that `is_firm` has calls of mutations."""
+    """A record that is not known to be secured. One that `is_firm` has calls of mutations.
+
+    `keys` are those of the components that it tells of.
+    """
 
     sequence: int
     before: Before
     is_firm: bool
+    keys: set[str]
+
+    @classmethod
+    def of(cls, sequence: int, changes: Changes, is_firm: bool) -> Self:
+        """The record of these changes."""
+        return cls(sequence, changes.before, is_firm, {key for key, _, _ in changes.entries})
 
 
 @attrs.define(eq=False)

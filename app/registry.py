@@ -231,5 +231,10 @@ def following_moves(items: dict[str, T]) -> dict[str, T]:
     return {keys.get(key, key): item for key, item in items.items()}
 
 
+def component_key(cls: type, name: str | None = None) -> str:
+    """The key of the component set for this class and name."""
+    return _key(class_name(cls), name)
+
+
 def _key(dotted: str, name: str | None) -> str:
     return dotted if name is None else f"{dotted}:{name}"
