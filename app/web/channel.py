@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from .body import BodyLateError, RequestBody
 from .errors import HTTPError, error_page
+from .forwarded import TrustedProxies
 from .head import END, Head, RequestError, check_beginning
 from .output import CLOSING, HEAD, IDLE, LINGER, REST, SENDING
 from .rendering import Rendering
@@ -22,15 +23,19 @@ _TURN: Final = 64
 class HTTPChannel(Rendering):
     """The server's side of one connection."""
 
-    __slots__ = ("_ended", "_input")
+    __slots__ = ("_ended", "_input", "_proxies")
 
     def __init__(self, server: "HTTPServer", secure: bool) -> None:
         super().__init__(server, secure)
         self._input = b""
         self._ended = False
+        self._proxies: TrustedProxies | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        proxies = self._server.proxies
+        if proxies is not None and proxies.trusts(self._client):
+            self._proxies = proxies
         if not self._server.join(self):
             self._refuse(HTTPError(503, headers=[("Retry-After", "1")]))
 
@@ -172,6 +177,8 @@ class HTTPChannel(Rendering):
             start = end
             try:
                 head = server.head(raw)
+                proxies = self._proxies
+                origin = None if proxies is None else proxies.origin(head.headers, self._client)
                 if head.length:
                     data = self._take_body(head, data[start:])
                     start, size = 0, len(data)
@@ -180,11 +187,12 @@ class HTTPChannel(Rendering):
                 break
             if start < size and self._corked is None:
                 self._corked = []
-            self.answer(
-                Request(
-                    head, self._client, self._secure, server.registry, server.sessions, self._body
-                )
+            request = Request(
+                head, self._client, self._secure, server.registry, server.sessions, self._body
             )
+            if origin is not None:
+                origin.apply(request)
+            self.answer(request)
             answered += 1
             if self._phase != IDLE or self._blocked or answered == _TURN:
                 if start < size and self._phase < LINGER:

@@ -137,6 +137,14 @@ class Head:
             raise RequestError(400, "An address in a request has no fragment.")
         self.path = path
 
+    def moved(self, path: str) -> "Head":
+        """A copy, as if the request had come for `path`, which is escaped; its line stays as it was."""
+        moved = copy(self)
+        moved.path = path
+        moved.target = f"{path}?{self.query}" if self.query else path
+        moved._segments = None
+        return moved
+
     def at(self, target: str) -> "Head":
         """The head of a request for `target`, a path and perhaps a query, that has no body.
 

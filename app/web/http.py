@@ -62,6 +62,7 @@ class HTTPServer:
         self.ledger = ledger
         """What makes changes durable before replies tell of them; None if nothing does."""
         self.limits = site.limits
+        self.proxies = site.proxies()
         self.sessions = Sessions(registry, site.limits, self.loop, ledger=ledger)
         self.log = AccessLog(site.log, self.loop) if site.log is not None else None
         self.connections: set[Connection] = set()

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from .forwarded import TrustedProxies
 from .limits import Limits
 from .resource import Resource
 from .response import common_header_line
@@ -15,13 +16,23 @@ def _as_fields(pairs: Iterable[tuple[str, str]]) -> Fields:
     return tuple((name, value) for name, value in pairs)
 
 
+def _as_texts(texts: Iterable[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
 @attrs.define
 class Site:
     """What a web service publishes; part of an application and saved with it.
 
     `resource` is the root. `log` is the file of the access log, or None. `headers` are sent with
     every reply; one named Server replaces ours. `display_tracebacks` shows strangers the
-    insides of errors: for development. Raises `HeaderError` for a field that cannot be sent.
+    insides of errors: for development.
+
+    `trusted_proxies` are the addresses and networks, or ``unix`` for all who come by a UNIX socket,
+    that are believed when they tell by ``Forwarded`` or ``X-Forwarded-*`` whom they speak for: the
+    client, whether it came by TLS, and the host it asked for. From all others these fields mean nothing.
+
+    Raises `HeaderError` for a field that cannot be sent, `TrustedProxyError` for what is no address.
 
     Connections and open files are not here but in the `HTTPServer` that serves the site.
     """
@@ -31,9 +42,15 @@ class Site:
     headers: Fields = attrs.field(default=(), kw_only=True, converter=_as_fields)
     display_tracebacks: bool = attrs.field(default=False, kw_only=True)
     limits: Limits = attrs.field(factory=Limits, kw_only=True)
+    trusted_proxies: tuple[str, ...] = attrs.field(default=(), kw_only=True, converter=_as_texts)
 
     def __attrs_post_init__(self) -> None:
         self.head_fields()
+        self.proxies()
+
+    def proxies(self) -> TrustedProxies | None:
+        """Those that are believed, or None if nobody is."""
+        return TrustedProxies.parse(self.trusted_proxies) if self.trusted_proxies else None
 
     def head_fields(self) -> bytes:
         """The fields of every reply, as they go on the wire."""

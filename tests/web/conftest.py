@@ -269,7 +269,7 @@ def serve_fixture() -> Iterator[Serve]:
     served: list[Served] = []
 
     def serve(resource: Resource, **options: Any) -> Served:
-        names = ("log", "headers", "display_tracebacks", "limits")
+        names = ("log", "headers", "display_tracebacks", "limits", "trusted_proxies")
         site = Site(resource, **{name: options.pop(name) for name in names if name in options})
         served.append(Served(site, **options))
         return served[-1]
