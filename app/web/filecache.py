@@ -38,7 +38,8 @@ class Entry:
     """A resource that answers for the file at `path` while its signature lasts.
 
     `folder` is looked at too, when what was found there depends on what else the folder
-    holds: an index, or a name with its extension left out.
+    holds: an index, a name with its extension left out, files beside it that are compressed. Those
+    of the latter that there are, with their signatures, are `siblings`.
     """
 
     path: str
@@ -47,13 +48,18 @@ class Entry:
     cost: int = 0
     folder: str | None = None
     folder_signature: Signature | None = None
+    siblings: list[tuple[str, Signature]] = attrs.field(factory=list[tuple[str, Signature]])
     checked: int = -1
 
     def is_fresh(self) -> bool:
         """Whether the file, and the folder if it matters, are what they were."""
         try:
-            return signature(os.stat(self.path)) == self.signature and (
-                self.folder is None or signature(os.stat(self.folder)) == self.folder_signature
+            return (
+                signature(os.stat(self.path)) == self.signature
+                and (
+                    self.folder is None or signature(os.stat(self.folder)) == self.folder_signature
+                )
+                and all(signature(os.stat(path)) == present for path, present in self.siblings)
             )
         except OSError:
             return False
@@ -63,6 +69,8 @@ class Entry:
         newest = max(self.signature[:2])
         if self.folder_signature is not None:
             newest = max(newest, *self.folder_signature[:2])
+        for _, present in self.siblings:
+            newest = max(newest, *present[:2])
         return now - newest > _SETTLED
 
 

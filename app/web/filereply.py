@@ -40,6 +40,7 @@ class FileReply(Resource):
         status: os.stat_result,
         kind: tuple[str, str | None],
         content: bytes | None = None,
+        fields: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.path = path
         self.signature: Signature = signature(status)
@@ -50,7 +51,8 @@ class FileReply(Resource):
         self._validators = Validators(
             f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}", int(status.st_mtime)
         )
-        self._same = [("ETag", f'"{self._validators.etag}"'), ("Accept-Ranges", "bytes")]
+        self._further = fields
+        self._same = [("ETag", f'"{self._validators.etag}"'), ("Accept-Ranges", "bytes"), *fields]
         # RFC 9110, 8.8.2.1: no date later than the reply's own is sent.
         if self._validators.modified <= time():
             self._same.append(("Last-Modified", formatdate(status.st_mtime, usegmt=True)))
@@ -122,20 +124,23 @@ class FileReply(Resource):
         descriptor, present = open_file(self.path)
         if signature(present) != self.signature:
             os.close(descriptor)
-            return FileReply(self.path, present, self._kind).render_GET(request)
+            newer = FileReply(self.path, present, self._kind, fields=self._further)
+            return newer.render_GET(request)
         return Response(FileBody(descriptor, parts), status, fields)
 
 
-def read_reply(found: Found, kind: tuple[str, str | None]) -> FileReply:
-    """The reply for a regular file of the Content-Type and Content-Encoding `kind`.
+def read_reply(
+    found: Found, kind: tuple[str, str | None], fields: Sequence[tuple[str, str]] = ()
+) -> FileReply:
+    """The reply for a regular file of the Content-Type and Content-Encoding `kind`, with `fields`.
 
     A small file is read. Raises `HTTPError` if it cannot be had.
     """
-    if found.status.st_size > SMALL:
-        return FileReply(found.real, found.status, kind)
     descriptor, status = open_file(found.real)
     with open(descriptor, "rb", buffering=0) as file:
+        if status.st_size > SMALL:
+            return FileReply(found.real, status, kind, fields=fields)
         content = file.read(SMALL + 1)
         unchanged = signature(os.fstat(descriptor)) == signature(status)
     whole = unchanged and len(content) == status.st_size
-    return FileReply(found.real, status, kind, content if whole else None)
+    return FileReply(found.real, status, kind, content if whole else None, fields)

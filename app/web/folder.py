@@ -14,6 +14,7 @@ from .mime import extension_of
 # Besides scripts lie the modules they import.
 _CODE: Final = (".py", ".pyc", ".pyo", ".pyw", ".pyi")
 _CODE_FOLDER: Final = "__pycache__"
+_SECOND: Final = 1_000_000_000
 
 
 @attrs.frozen
@@ -73,6 +74,10 @@ class Folder:
         if self._private is None or extension_of(name) in self.processed:
             return True
         return name.lower() != _CODE_FOLDER and not self._private.search(name)
+
+    def could_be(self, segments: tuple[str, ...]) -> bool:
+        """Whether all of `segments` are names that may be seen, but for a slash at the end."""
+        return all(map(self.is_visible, segments[:-1] if segments[-1:] == ("",) else segments))
 
     def find(self, segments: Sequence[str]) -> Found:
         """What the decoded `segments` of a path lead to.
@@ -146,6 +151,25 @@ class Folder:
     def _any(folder: str, name: str) -> Iterator[str]:
         start = name + "."
         yield from sorted(each for each in os.listdir(folder) if each.startswith(start))
+
+    def sibling(self, found: Found, ending: str) -> Found | None:
+        """The file beside `found` whose name is the same with `ending`; None if it may not be used.
+
+        That is one that may not be seen, is run, or is older than the file: it was made from another
+        version. What some tools make has the time of the file without the fraction of its second.
+        """
+        path = found.path + ending
+        name = os.path.basename(path)
+        if not self.is_visible(name) or extension_of(name) in self.processed:
+            return None
+        try:
+            status = os.stat(path)
+            beside = self._found(path, status, 0)
+            self._check_inside(beside)
+        except (OSError, HTTPError):
+            return None
+        made, changed = status.st_mtime_ns, found.status.st_mtime_ns
+        return beside if made >= changed - (0 if made % _SECOND else changed % _SECOND) else None
 
     def _check_inside(self, found: Found) -> None:
         """Raises `HTTPError` if symbolic links led to where the path itself could not have."""

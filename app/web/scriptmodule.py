@@ -76,6 +76,25 @@ def script_folders() -> tuple[str, ...]:
     return tuple(_folders)
 
 
+def add_script_folder(path: str) -> None:
+    """From now on modules beside the script at `path` are found, by everybody."""
+    folder = os.path.dirname(path)
+    add_folders([folder])
+    _folders[folder] = None
+
+
+def page_module(path: str) -> str:
+    """The name of the module of the page script at `path`: one that is there, and stays empty.
+
+    So objects of classes that such a script defines, which are others at every run, are refused when
+    they are saved.
+    """
+    name = f"page{path}"
+    if name not in sys.modules:
+        sys.modules[name] = ModuleType(name)
+    return name
+
+
 def run_script(path: str, registry: Registry) -> ModuleType:
     """Runs the script at the absolute `path`, which has no symbolic links; its module.
 
@@ -132,9 +151,7 @@ class ScriptLoader(Loader):
             self.source = read_script(self.path)
         except OSError as error:
             raise ScriptError(self.path, 0, error.strerror or str(error)) from error
-        folder = os.path.dirname(self.path)
-        add_folders([folder])
-        _folders[folder] = None
+        add_script_folder(self.path)
         names: dict[str, Any] = module.__dict__
         names["registry"] = self.registry
         try:
@@ -143,7 +160,7 @@ class ScriptLoader(Loader):
         except (ScriptError, UnsafeScriptError):
             raise
         except (Exception, SystemExit) as error:
-            raise _failure(self.path, error) from error
+            raise failure(self.path, error) from error
 
 
 class ScriptFinder(MetaPathFinder):
@@ -178,13 +195,30 @@ def read_script(path: str) -> bytes:
     """
     # The very file that was looked at is read, whatever its name leads to by then.
     with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise UnsafeScriptError(path, "it is no regular file", "put a script there")
-        _check_writers(path, status)
-        _check_folders(path)
+        check_owners(path, os.fstat(file.fileno()))
         _check_modules(os.path.dirname(path))
         return file.read()
+
+
+def check_owners(path: str, status: os.stat_result) -> None:
+    """Raises `UnsafeScriptError` unless this user or root alone has put what is at `path` there.
+
+    What others could write, or put in its place, is run no more than what is theirs. `path` is
+    absolute and has no symbolic links; `status` is that of the open file.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsafeScriptError(path, "it is no regular file", "put a script there")
+    _check_writers(path, status)
+    _check_folders(path)
+
+
+def check_program(path: str) -> None:
+    """Raises `UnsafeScriptError` if others could have written the program at `path`, and `OSError`.
+
+    As for scripts: its folder, and whoever may replace that, count too. `path` has no symbolic links.
+    """
+    _check_writers(path, os.stat(path))
+    _check_folders(path)
 
 
 def _check_writers(path: str, status: os.stat_result) -> None:
@@ -254,8 +288,8 @@ def is_shared_group(uid: int, gid: int) -> bool:
     return not (uid and alone and set(group.gr_mem) <= {user.pw_name})
 
 
-def _failure(path: str, error: BaseException) -> ScriptError:
-    """`error` with the line of the script where it came up."""
+def failure(path: str, error: BaseException) -> ScriptError:
+    """`error`, which the script at `path` raised, with the line where it came up."""
     line = 0
     trace = error.__traceback__
     while trace is not None:

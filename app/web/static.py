@@ -1,39 +1,43 @@
 """Files of a folder as resources."""
 
-import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final
 
-import attrs
-
-from ...persist.errors import PerdureError
 from ...persist.persistent import persistent
 from ..registry import Registry
+from . import filesettings
+from .asis import AsIsFile
+from .errorcontent import ErrorResource, ErrorTemplate
 from .errors import HTTPError
 from .filecache import Entry, FileCache, Signature, signature
-from .filereply import read_reply
-from .folder import Folder, Found, refusal
-from .listing import listing_page, row
+from .filereply import FileReply, read_reply
+from .filesettings import ErrorContent, Processor, StaticError
+from .folder import Folder, Found
+from .folderpages import FolderListing, SlashRedirect
 from .mime import content_type, extension_of
+from .navigation import is_navigation, vary_on_accept
+from .pagescript import PageScript
+from .pickled import SnapshotResource, keep_resource
+from .precompressed import CODINGS, VARIES, NegotiatedReply
 from .resource import ErrorPage, Rendered, Resource, ResourceError
-from .response import Response
 from .script import ResourceScript
 
 if TYPE_CHECKING:
     from .request import Request
 
-T = TypeVar("T")
+__all__ = ["DEFAULT_PROCESSORS", "ErrorContent", "File", "Processor", "StaticError", "withhold"]
 
-Processor = Callable[[str, Registry], object]
-"""Called with the path of a file and the application's registry; gives a resource.
-
-A class or a function of a module: a snapshot names it, and only whoever may load it gets it.
-"""
-
-DEFAULT_PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType({".rpy": ResourceScript})
+DEFAULT_PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType(
+    {
+        ".asis": AsIsFile,
+        ".epy": PageScript,
+        ".rpy": ResourceScript,
+        ".trp": SnapshotResource,
+    }
+)
 """What runs scripts, for those who want scripts run: a `File` runs none by itself."""
 
 
@@ -44,19 +48,6 @@ def withhold(path: str, registry: Registry) -> Resource:
 
 _NO_TYPES: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType({})
-
-
-@attrs.define(str=False)
-class StaticError(PerdureError):
-    """A `File` cannot work as it was described: `setting` is `value`, and `reason` says why not."""
-
-    exit_status: ClassVar[int] = os.EX_CONFIG
-    setting: str
-    value: object
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.setting} {self.value!r}: {self.reason}"
 
 
 @persistent(transient=("_cache", "_folder", "_processed"))
@@ -75,13 +66,26 @@ class File(Resource):
       looks like a copy of a script are not served;
     - `follow_links_out`: symbolic links may lead out of the folder;
     - `dot_files`: files and folders whose name begins with a dot are served;
-    - `listing`: a folder without index is listed; if not it is answered 403.
+    - `listing`: a folder without index is listed; if not it is answered 403;
+    - `precompressed`: the extensions, the best first, of files beside others that are sent instead
+      of these to clients which unpack them (``page.css.br`` for ``page.css``);
+    - `fallback`: the file, by its name in the folder, that answers where there is nothing and a
+      browser goes to a page: the one page of an application that knows its addresses itself;
+    - `not_found`, `forbidden`: what is shown with status 404 and 403: a resource, or the file of a
+      template (see `ErrorTemplate`), by its name in the folder or its full path.
 
     A snapshot holds what differs from the defaults, and nothing that is read from the disk.
     """
 
     tells_state = False
-    index_names: Sequence[str] = ("index", "index.html", "index.htm", "index.rpy")
+    index_names: Sequence[str] = (
+        "index",
+        "index.html",
+        "index.htm",
+        "index.rpy",
+        "index.epy",
+        "index.trp",
+    )
     default_type: str = "application/octet-stream"
     content_types: Mapping[str, str] = _NO_TYPES
     ignored_extensions: Sequence[str] = ()
@@ -89,6 +93,10 @@ class File(Resource):
     follow_links_out: bool = False
     dot_files: bool = False
     listing: bool = True
+    precompressed: Sequence[str] = tuple(CODINGS)
+    fallback: str | None = None
+    not_found: ErrorContent = None
+    forbidden: ErrorContent = None
 
     _cache: FileCache | None = None
     _folder: Folder | None = None
@@ -106,31 +114,62 @@ class File(Resource):
         follow_links_out: bool = follow_links_out,
         dot_files: bool = dot_files,
         listing: bool = listing,
+        precompressed: Sequence[str] = precompressed,
+        fallback: str | None = None,
+        not_found: ErrorContent = None,
+        forbidden: ErrorContent = None,
     ) -> None:
         self.path = os.path.abspath(path)
         given = {
-            "index_names": _texts("index_names", index_names),
+            "index_names": filesettings.texts("index_names", index_names),
             "default_type": default_type,
-            "content_types": _by_extension("content_types", content_types),
+            "content_types": filesettings.by_extension("content_types", content_types),
             "ignored_extensions": tuple(
-                _dotted("ignored_extensions", extension)
-                for extension in _texts("ignored_extensions", ignored_extensions)
+                filesettings.dotted("ignored_extensions", extension)
+                for extension in filesettings.texts("ignored_extensions", ignored_extensions)
             ),
-            "processors": _callables(_by_extension("processors", processors)),
+            "processors": filesettings.callables(
+                filesettings.by_extension("processors", processors)
+            ),
             "follow_links_out": follow_links_out,
             "dot_files": dot_files,
             "listing": listing,
+            "precompressed": filesettings.codings(precompressed),
+            "fallback": filesettings.relative("fallback", fallback),
+            "not_found": filesettings.error_content("not_found", not_found),
+            "forbidden": filesettings.error_content("forbidden", forbidden),
         }
         for name, value in given.items():
             if value != getattr(type(self), name):
                 setattr(self, name, value)
 
     def check(self) -> None:
-        """Raises `StaticError` if there is nothing at `path`."""
+        """Raises `StaticError` if there is nothing at `path`, or where a page is expected."""
+        gone = "there is no such file or folder; put it back, or build anew"
         if not os.path.exists(self.path):
-            raise StaticError(
-                "path", self.path, "there is no such file or folder; put it back, or build anew"
-            )
+            raise StaticError("path", self.path, gone)
+        for name in ("fallback", "not_found", "forbidden"):
+            value = getattr(self, name)
+            if isinstance(value, str) and not os.path.isfile(self._beside(value)):
+                raise StaticError(name, self._beside(value), gone)
+
+    def parts(self) -> Iterable[Resource]:
+        pages = (self.not_found, self.forbidden)
+        return [*self.children.values(), *(page for page in pages if isinstance(page, Resource))]
+
+    def create_snapshot_child(
+        self, name: str, resource: Resource, *, syntax: str = "pickle"
+    ) -> str:
+        """Keep `resource` in the folder, as the file `name` that ends in ``.trp``; returns its path.
+
+        Whoever asks for that file asks the resource, where `processors` has that extension. Raises
+        `StaticError` for another name, and as `keep_resource`, whose signature makes it this user's.
+        """
+        if extension_of(name) != ".trp" or not self._rules().is_visible(name):
+            raise StaticError("name", name, "a name that ends in .trp is expected, as 'page.trp'")
+        path = os.path.join(self.path, name)
+        keep_resource(path, resource, syntax=syntax)
+        return path
 
     def get_child(self, segment: str, request: "Request") -> Resource:
         postpath = request.postpath
@@ -148,6 +187,12 @@ class File(Resource):
 
     def _resource(self, segments: tuple[str, ...], request: "Request") -> Resource:
         """What answers at `segments`, the last of which are still in ``request.postpath``."""
+        try:
+            return self._found(segments, request)
+        except HTTPError as error:
+            return self._instead(error, segments, request)
+
+    def _found(self, segments: tuple[str, ...], request: "Request") -> Resource:
         folder = self._rules()
         found = folder.find(segments)
         taken = len(request.postpath) - len(segments) + found.taken
@@ -155,22 +200,63 @@ class File(Resource):
         del request.postpath[: max(taken, 0)]
         if found.is_folder:
             if not found.slash:
-                return _SlashRedirect()
-            return _Listing(self, folder, found, is_top=not any(segments))
-        kind = content_type(os.path.basename(found.path), self.content_types, self.default_type)
+                return SlashRedirect()
+            if not self.listing:
+                raise HTTPError(403, "This folder may not be listed.")
+            return FolderListing(
+                folder, found, self.content_types, self.default_type, is_top=not any(segments)
+            )
+        entry = Entry(found.path, signature(found.status), self)
         processed = extension_of(found.real) in self.processors
-        cost = 0
         if processed:
-            resource = self._process(found, request)
+            entry.resource = self._process(found, request)
         else:
-            resource = reply = read_reply(found, kind)
-            cost = reply.cost
+            entry.resource = self._read(folder, found, entry)
         if found.taken == len(segments) and self._cache is not None:
-            beside = None if found.named else os.path.dirname(found.path)
-            version = signature(found.status)
-            watched = None if beside is None else signature(os.stat(beside))
-            self._cache.put(segments, Entry(found.path, version, resource, cost, beside, watched))
-        return resource
+            if not found.named or (self.precompressed and not processed):
+                entry.folder = os.path.dirname(found.path)
+                entry.folder_signature = signature(os.stat(entry.folder))
+            self._cache.put(segments, entry)
+        return entry.resource
+
+    def _read(self, folder: Folder, found: Found, entry: Entry) -> Resource:
+        """The reply for a file that is not run; what it depends on is noted in `entry`."""
+        kind = content_type(os.path.basename(found.path), self.content_types, self.default_type)
+        coded: dict[str, FileReply] = {}
+        for extension in self.precompressed if kind[1] is None else ():
+            sibling = folder.sibling(found, extension)
+            if sibling is not None:
+                coding = CODINGS[extension]
+                with suppress(HTTPError):
+                    coded[coding] = read_reply(sibling, (kind[0], coding), VARIES)
+                    entry.siblings.append((sibling.path, signature(sibling.status)))
+        reply = read_reply(found, kind, VARIES if coded else ())
+        made = NegotiatedReply(reply, coded) if coded else reply
+        entry.cost = made.cost
+        return made
+
+    def _instead(self, error: HTTPError, segments: tuple[str, ...], request: "Request") -> Resource:
+        """What answers where there is only `error`."""
+        request.prepath += request.postpath
+        request.postpath.clear()
+        if error.status == 404 and self.fallback is not None:
+            request.transform(vary_on_accept)
+            if self._rules().could_be(segments) and is_navigation(request, segments[-1:]):
+                return self._fallen_back(tuple(self.fallback.split("/")), request)
+        page = {404: self.not_found, 403: self.forbidden}.get(error.status)
+        if page is None:
+            raise error
+        if isinstance(page, str):
+            return ErrorTemplate(self._beside(page), error)
+        return ErrorResource(page, error)
+
+    def _fallen_back(self, segments: tuple[str, ...], request: "Request") -> Resource:
+        kept = None if self._cache is None else self._cache.get(segments)
+        return self._found(segments, request) if kept is None else kept
+
+    def _beside(self, name: str) -> str:
+        folder = self.path if os.path.isdir(self.path) else os.path.dirname(self.path)
+        return os.path.join(folder, name)
 
     def _rules(self) -> Folder:
         if self._folder is None:
@@ -207,71 +293,3 @@ class File(Resource):
             )
         self._processed[found.real] = present, made
         return made
-
-
-class _SlashRedirect(Resource):
-    """Leads from a folder's name to the same with a slash, against which links in it are read."""
-
-    is_leaf = True
-    tells_state = False
-
-    def render_GET(self, request: "Request") -> Response:
-        # Two slashes in front would begin the name of another host.
-        location = "/" + quote(request.path.lstrip("/"), safe="/%:@!$&'()*+,;=~") + "/"
-        if request.query:
-            location += "?" + request.query
-        return Response(b"", 301, [("Location", location)])
-
-
-class _Listing(Resource):
-    """Lists a folder that has no index."""
-
-    is_leaf = True
-    tells_state = False
-
-    def __init__(self, owner: File, folder: Folder, found: Found, *, is_top: bool) -> None:
-        self.owner = owner
-        self.folder = folder
-        self.found = found
-        self.is_top = is_top
-
-    async def render_GET(self, request: "Request") -> Response:
-        if not self.owner.listing:
-            raise HTTPError(403, "This folder may not be listed.")
-        # A folder may be large and its disk slow; others are served meanwhile.
-        page = await asyncio.to_thread(self._page, "/" + "/".join(request.segments))
-        return Response(page)
-
-    def _page(self, path: str) -> str:
-        owner = self.owner
-        try:
-            rows = [
-                row(name, status, content_type(name, owner.content_types, owner.default_type)[0])
-                for name, status in self.folder.visible_entries(self.found)
-            ]
-        except OSError as error:
-            raise refusal(error) from None
-        return listing_page(path, rows, has_parent=not self.is_top)
-
-
-def _by_extension(setting: str, given: Mapping[str, T]) -> dict[str, T]:
-    return {_dotted(setting, extension).lower(): value for extension, value in given.items()}
-
-
-def _callables(processors: dict[str, Processor]) -> dict[str, Processor]:
-    for extension, processor in processors.items():
-        if not callable(processor):
-            raise StaticError("processors", extension, f"{processor!r} cannot be called")
-    return processors
-
-
-def _dotted(setting: str, extension: str) -> str:
-    if extension != "*" and (len(extension) < 2 or extension[0] != "." or "/" in extension):
-        raise StaticError(setting, extension, "an extension begins with a dot, as '.html' does")
-    return extension
-
-
-def _texts(setting: str, given: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(given, str):
-        raise StaticError(setting, given, f"a list is expected; say [{given!r}]")
-    return tuple(given)

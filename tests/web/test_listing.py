@@ -18,8 +18,9 @@ Serve = Callable[..., Served]
 
 
 def links(reply: Reply) -> list[str]:
-    """What the page leads to, in its order."""
-    return [unescape(link) for link in re.findall(r'<a href="([^"]*)"', reply.body.decode())]
+    """What the rows of the page lead to, in their order."""
+    rows = reply.body.decode().partition("<tbody>")[2]
+    return [unescape(link) for link in re.findall(r'<a href="([^"]*)"', rows)]
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+"""Files that lie there compressed already: ``page.css.br`` beside ``page.css``."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from .filereply import FileReply
+from .resource import Rendered, Resource
+
+if TYPE_CHECKING:
+    from .request import Request
+
+CODINGS: Final[Mapping[str, str]] = {".zst": "zstd", ".br": "br", ".gz": "gzip"}
+"""The content coding (RFC 9110, 8.4.1) by extension, what is smallest first."""
+
+VARIES: Final = (("Vary", "Accept-Encoding"),)
+
+_FIELD: Final = re.compile(rb"\r\naccept-encoding:([^\r]*)", re.IGNORECASE)
+_ALIASES: Final = {"x-gzip": "gzip"}
+
+
+@lru_cache(256)
+def chosen(field: str, offered: Sequence[str]) -> str | None:
+    """Which of the `offered` codings an Accept-Encoding prefers; None for the file as it is.
+
+    What the client weighs highest, and of several what was offered first. What it does not mention,
+    or weighs 0, it does not get; the file as it is comes last unless the client weighs that
+    higher, and also where it has ruled out everything (RFC 9110, 12.5.3).
+
+    >>> chosen("gzip, br;q=0.5", ("br", "gzip")), chosen("gzip;q=0, *", ("gzip", "br"))
+    ('gzip', 'br')
+    """
+    from werkzeug.http import parse_accept_header
+
+    weights: dict[str, float] = {}
+    for name, weight in parse_accept_header(field):
+        lowered = name.lower()
+        weights.setdefault(_ALIASES.get(lowered, lowered), weight)
+    others = weights.get("*", 0)
+    best = max(offered, key=lambda coding: weights.get(coding, others))
+    weight = weights.get(best, others)
+    return best if weight > 0 and weight >= weights.get("identity", others) else None
+
+
+class NegotiatedReply(Resource):
+    """Answers with one version of one file, in the coding that the client prefers.
+
+    Each has its own length, tag and date: for ranges and conditions they are different files.
+    """
+
+    is_leaf = True
+    tells_state = False
+
+    def __init__(self, plain: FileReply, coded: Mapping[str, FileReply]) -> None:
+        self.plain = plain
+        self.coded = coded
+        self.cost = plain.cost + sum(each.cost for each in coded.values())
+        self._offered = tuple(coded)
+
+    def render_GET(self, request: "Request") -> Rendered:
+        fields = _FIELD.findall(request.head.raw)
+        if not fields:
+            return self.plain.render_GET(request)
+        # A head is Latin-1 and the words of this field are ASCII: no spelling is lost.
+        coding = chosen(b",".join(fields).decode("latin-1").strip(), self._offered)
+        return (self.plain if coding is None else self.coded[coding]).render_GET(request)

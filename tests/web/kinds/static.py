@@ -1,0 +1,87 @@
+"""Files, and what is served beside and instead of them."""
+
+from pathlib import Path
+
+from perdure.app.web.asis import AsIsFile
+from perdure.app.web.data import Data
+from perdure.app.web.errorcontent import ErrorResource, ErrorTemplate
+from perdure.app.web.filereply import FileReply
+from perdure.app.web.folderpages import FolderListing, SlashRedirect
+from perdure.app.web.pagescript import PageScript
+from perdure.app.web.pickled import SnapshotResource
+from perdure.app.web.precompressed import NegotiatedReply
+from perdure.app.web.redirect import ChildRedirector, ParentRedirect, Redirect
+from perdure.app.web.resource import Resource
+from perdure.app.web.scriptfolder import ScriptFolder
+from perdure.app.web.static import DEFAULT_PROCESSORS, File
+
+from .case import KindCase
+
+_MADE_ANEW = (
+    AsIsFile,
+    ErrorResource,
+    ErrorTemplate,
+    FileReply,
+    FolderListing,
+    NegotiatedReply,
+    PageScript,
+    SlashRedirect,
+    SnapshotResource,
+)
+_SCRIPT = """\
+from perdure.app.web.data import Data
+
+resource = Data("from the folder")
+"""
+
+
+def _written(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o644)
+
+
+def _file(folder: Path) -> Resource:
+    _written(folder / "page.html", "a page")
+    (folder / "gone.html").write_text("{{ status }}: {{ path }}")
+    return File(
+        folder,
+        index_names=["page.html"],
+        processors=DEFAULT_PROCESSORS,
+        precompressed=[".gz"],
+        not_found="gone.html",
+        forbidden=Data("no"),
+    )
+
+
+def _page(folder: Path) -> Resource:
+    _written(folder / "page.epy", "write(f'<p>{request.path}')")
+    return File(folder, processors=DEFAULT_PROCESSORS)
+
+
+def _scripts(folder: Path) -> Resource:
+    _written(folder / "page.rpy", _SCRIPT)
+    return ScriptFolder(folder)
+
+
+def _parent(_folder: Path) -> Resource:
+    root = Resource()
+    root.put_child("up", ParentRedirect())
+    return root
+
+
+CASES = (
+    KindCase(File, _file, "a page", also=_MADE_ANEW),
+    KindCase(File, _file, "404: /none", ("GET /none HTTP/1.1",), 404),
+    KindCase(File, _page, "<p>/page.epy/on", ("GET /page.epy/on HTTP/1.1",)),
+    KindCase(Data, lambda folder: Data("<p>data"), "<p>data"),
+    KindCase(Redirect, lambda folder: Redirect("/other"), 'href="/other"', status=302),
+    KindCase(
+        ChildRedirector,
+        lambda folder: ChildRedirector("https://example.org/a", 308),
+        'href="https://example.org/a/b?c"',
+        ("GET /b?c HTTP/1.1",),
+        308,
+    ),
+    KindCase(ParentRedirect, _parent, 'href="./"', ("GET /up HTTP/1.1",), 302),
+    KindCase(ScriptFolder, _scripts, "from the folder", ("GET /page HTTP/1.1",)),
+)
