@@ -223,7 +223,9 @@ DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
     "perdure.app.application:ProcessSettings": _fields("uid", "gid", "umask"),
     "perdure.app.collection:ServiceCollection": _SERVICE | {"_services"},
     "perdure.app.endpoints:TCPEndpoint": _fields("port", "interface", "backlog"),
-    "perdure.app.endpoints:TLSEndpoint": _fields("port", "cert", "key", "interface", "backlog"),
+    "perdure.app.endpoints:TLSEndpoint": _fields(
+        "port", "cert", "key", "interface", "backlog", "certs"
+    ),
     "perdure.app.endpoints:UNIXEndpoint": _fields("address", "mode", "backlog"),
     "perdure.persist.secret:Secret": _fields("_value"),
     "perdure.app.registry:Registry": _fields("_components", "_adapters"),
@@ -234,6 +236,8 @@ DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
         "body",
         "buffer",
         "drain",
+        "handshakes",
+        "handshake_time",
         "head_time",
         "body_time",
         "idle_time",
@@ -243,6 +247,11 @@ DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
         "session_time",
         "sessions",
     ),
+    "perdure.app.web.data:Data": _RESOURCE | {"body", "type"},
+    "perdure.app.web.redirect:ChildRedirector": _RESOURCE | {"url", "status"},
+    "perdure.app.web.redirect:ParentRedirect": _RESOURCE,
+    "perdure.app.web.redirect:Redirect": _RESOURCE | {"url", "status"},
+    "perdure.app.web.resource:ErrorPage": _RESOURCE | {"status", "detail"},
     "perdure.app.web.resource:Resource": _RESOURCE,
     "perdure.app.web.service:WebService": _SERVICE | {"site", "endpoints"},
     "perdure.app.web.site:Site": _fields(
@@ -259,6 +268,10 @@ DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
         "follow_links_out",
         "dot_files",
         "listing",
+        "precompressed",
+        "fallback",
+        "not_found",
+        "forbidden",
     },
     "perdure.persist.parked:Lot": _PARKED | {"stream"},
     "perdure.persist.parked:Parked": _PARKED
