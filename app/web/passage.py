@@ -1,0 +1,137 @@
+"""A tunnel that leads on: what a client says goes to another server, and back, unread."""
+
+import asyncio
+from collections.abc import Callable
+
+from .upgrade import Tunnel
+
+
+class Passage(Tunnel):
+    """Joins the client's connection to `far`, that of another server, whose reading is paused.
+
+    `early` is what has come from there already. Each side is read only as fast as the other takes.
+    When one side ends, the other is told; after `idle` seconds without a byte both are closed.
+    `ended` is called once, when all is over.
+    """
+
+    def __init__(
+        self, far: asyncio.Transport, early: bytes, idle: float, ended: Callable[[], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._near: asyncio.Transport | None = None
+        self._far = far
+        self._early = early
+        self._idle = idle
+        self._ended = ended
+        self._since = self._loop.time()
+        self._timer = self._loop.call_later(idle, self._check)
+        far.set_protocol(_FarSide(self))
+
+    # The client's side.
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        self._near = transport
+        if self._far.is_closing():
+            transport.close()
+            return
+        if self._early:
+            transport.write(self._early)
+            self._early = b""
+        self._far.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self._since = self._loop.time()
+        if not self._far.is_closing():
+            self._far.write(data)
+
+    def eof_received(self) -> bool:
+        return self._near is not None and _end(self._near, self._far)
+
+    def pause_writing(self) -> None:
+        if not self._far.is_closing():
+            self._far.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self._far.is_closing():
+            self._far.resume_reading()
+
+    def closed(self, error: Exception | None) -> None:
+        self._timer.cancel()
+        if error is None and self._near is not None:
+            self._far.close()
+        else:
+            self._far.abort()
+        self._ended()
+
+    # The other server's.
+
+    def heard(self, data: bytes) -> None:
+        """The other server has sent `data`."""
+        self._since = self._loop.time()
+        if self._near is not None and not self._near.is_closing():
+            self._near.write(data)
+
+    def heard_end(self) -> bool:
+        """The other server sends no more."""
+        return self._near is not None and _end(self._far, self._near)
+
+    def far_blocked(self, blocked: bool) -> None:
+        """Whether the other server does not take what is sent."""
+        if self._near is not None and not self._near.is_closing():
+            if blocked:
+                self._near.pause_reading()
+            else:
+                self._near.resume_reading()
+
+    def far_lost(self, error: Exception | None) -> None:
+        """The other server's connection is gone."""
+        if self._near is not None:
+            if error is None:
+                self._near.close()
+            else:
+                self._near.abort()
+
+    def _check(self) -> None:
+        left = self._since + self._idle - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._check)
+            return
+        self._far.abort()
+        if self._near is not None:
+            self._near.abort()
+
+
+class _FarSide(asyncio.Protocol):
+    """The protocol of the connection to the other server, from when it is a tunnel."""
+
+    __slots__ = ("_passage",)
+
+    def __init__(self, passage: Passage) -> None:
+        self._passage = passage
+
+    def data_received(self, data: bytes) -> None:
+        self._passage.heard(data)
+
+    def eof_received(self) -> bool:
+        return self._passage.heard_end()
+
+    def pause_writing(self) -> None:
+        self._passage.far_blocked(True)
+
+    def resume_writing(self) -> None:
+        self._passage.far_blocked(False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._passage.far_lost(exc)
+
+
+def _end(ended: asyncio.Transport, other: asyncio.Transport) -> bool:
+    """Tell `other` that nothing more comes from `ended`; whether that one is still to be written to."""
+    if other.is_closing():
+        return False
+    if not (other.can_write_eof() and ended.can_write_eof()):
+        # TLS has no half of a connection: all that came is sent, and that was it.
+        other.close()
+        return False
+    other.write_eof()
+    return True

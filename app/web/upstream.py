@@ -1,0 +1,212 @@
+"""The connections to one other server: kept, counted, and given to one exchange at a time."""
+
+import asyncio
+import contextvars
+import math
+import ssl
+from collections import deque
+from typing import Any, Final
+
+import attrs
+
+from ..connecting import ConnectError
+from ..endpoints import Endpoint
+from .exchange import UpstreamConnection
+from .gatewayerror import GatewayError, UpstreamBusyError, UpstreamLateError
+
+_SWEEP: Final = 1.0
+
+
+def _positive(_limits: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ValueError(f"{field.name} of UpstreamLimits must be more than 0, not {value!r}")
+
+
+def _limit(default: Any) -> Any:
+    return attrs.field(default=default, validator=_positive)
+
+
+@attrs.frozen
+class UpstreamLimits:
+    """Bounds for what is asked of one other server. Sizes in bytes, times in seconds.
+
+    Times are kept to about a second, but for the first two.
+    """
+
+    connect_time: float = _limit(5.0)
+    """To make a connection, TLS included; over it 504."""
+
+    wait_time: float = _limit(10.0)
+    """For a connection to become free; over it 503."""
+
+    answer_time: float = _limit(60.0)
+    """From the end of the request to the end of the answer's head; over it 504."""
+
+    read_time: float = _limit(60.0)
+    """Without a byte of an answer's body, or of the request taken; then the answer is cut off."""
+
+    idle_time: float = _limit(20.0)
+    """That an unused connection is kept for the next request."""
+
+    tunnel_time: float = _limit(600.0)
+    """Without a byte either way over a WebSocket or another tunnel; then it is closed."""
+
+    connections: int = _limit(128)
+    """At one time, tunnels not counted; further requests wait."""
+
+    tunnels: int = _limit(1024)
+    """At one time; over it 503."""
+
+    waiting: int = _limit(1024)
+    """Requests that wait for a connection; over it 503."""
+
+    head: int = _limit(32 * 1024)
+    """Status line and fields of an answer together; over it 502."""
+
+    buffer: int = _limit(64 * 1024)
+    """Bytes of an answer that the client has not taken yet: beyond it, the server is not read
+    from."""
+
+
+class Pool:
+    """The connections to `endpoint` in one event loop. Never saved.
+
+    Those that were idle longest are used last, and closed first.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, limits: UpstreamLimits, context: ssl.SSLContext | None
+    ) -> None:
+        self.endpoint = endpoint
+        self.limits = limits
+        self.loop = asyncio.get_running_loop()
+        self.now = self.loop.time()
+        self.tunnels = 0
+        self._context = context
+        self._idle: list[UpstreamConnection] = []
+        self._connections: set[UpstreamConnection] = set()
+        self._connecting = 0
+        self._waiting: deque[asyncio.Future[UpstreamConnection | None]] = deque()
+        self._keeper: asyncio.Task[None] | None = None
+
+    def take(self) -> UpstreamConnection | None:
+        """A connection that is there and unused, if there is one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.transport.is_closing():
+                return connection
+        return None
+
+    async def connection(self, *, fresh: bool = False) -> UpstreamConnection:
+        """A connection, as soon as there may be one more; a new one if it shall be `fresh`.
+
+        Raises `GatewayError`.
+        """
+        deadline = self.loop.time() + self.limits.wait_time
+        while True:
+            found = None if fresh else self.take()
+            if found is not None:
+                return found
+            if len(self._connections) + self._connecting < self.limits.connections:
+                return await self._connect()
+            if fresh and self._idle:
+                # Where one was stale the others may be as well.
+                stale = self._idle.pop(0)
+                self.forget(stale)
+                stale.abort()
+                continue
+            found = await self._turn(deadline)
+            if found is not None:
+                return found
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """The exchange on `connection` is over, and it can be used again."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        self._idle.append(connection)
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """`connection` is no longer among those that count."""
+        if connection in self._connections:
+            self._connections.discard(connection)
+            if connection in self._idle:
+                self._idle.remove(connection)
+            self._let_one_in()
+
+    def close(self) -> None:
+        """Close all connections; whoever waits for one is told."""
+        for connection in tuple(self._connections):
+            connection.abort()
+
+    async def _turn(self, deadline: float) -> UpstreamConnection | None:
+        """Wait until a connection is free, and given, or another may be made."""
+        if len(self._waiting) >= self.limits.waiting:
+            raise UpstreamBusyError(f"{self.limits.waiting} requests wait for it already")
+        waiter: asyncio.Future[UpstreamConnection | None] = self.loop.create_future()
+        self._waiting.append(waiter)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await waiter
+        except TimeoutError:
+            self._give_back(waiter)
+            reason = f"no connection to it became free within {self.limits.wait_time:g} s"
+            raise UpstreamBusyError(reason) from None
+        except asyncio.CancelledError:
+            self._give_back(waiter)
+            raise
+
+    def _give_back(self, waiter: "asyncio.Future[UpstreamConnection | None]") -> None:
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+        elif waiter.done() and not waiter.cancelled():
+            connection = waiter.result()
+            if connection is None:
+                self._let_one_in()
+            else:
+                self.release(connection)
+
+    def _let_one_in(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    async def _connect(self) -> UpstreamConnection:
+        self._connecting += 1
+        try:
+            _, connection = await self.endpoint.connect(
+                lambda: UpstreamConnection(self),
+                timeout=self.limits.connect_time,
+                context=self._context,
+            )
+        except ConnectError as error:
+            late = isinstance(error.__cause__, TimeoutError)
+            kind: type[GatewayError] = UpstreamLateError if late else GatewayError
+            self._let_one_in()
+            raise kind(error.reason) from None
+        except BaseException:
+            self._let_one_in()
+            raise
+        finally:
+            self._connecting -= 1
+        self._connections.add(connection)
+        if self._keeper is None:
+            # In no request's context: it outlives them all.
+            self._keeper = self.loop.create_task(self._keep(), context=contextvars.Context())
+        return connection
+
+    async def _keep(self) -> None:
+        """Look at the clock as long as there are connections; close them when the loop ends."""
+        try:
+            while self._connections:
+                self.now = self.loop.time()
+                for connection in tuple(self._connections):
+                    connection.check(self.now)
+                await asyncio.sleep(_SWEEP)
+        finally:
+            self._keeper = None
+            self.close()
