@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from .errors import HTTPError
+from .hostname import host_name
 
 END: Final = b"\r\n\r\n"
 CHUNKED: Final = -1
@@ -129,6 +130,8 @@ class Head:
             if scheme.lower() not in ("http", "https") or not rest:
                 raise RequestError(400, "The address is neither a path nor an http URL.")
             authority = self.authority = re.split("[/?#]", rest, maxsplit=1)[0]
+            if host_name(authority) is None:
+                raise RequestError(400, "The address in the request names no host.")
             target = rest[len(authority) :]
             if not target.startswith("/"):
                 target = "/" + target

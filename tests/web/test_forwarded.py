@@ -201,7 +201,9 @@ def test_a_trusted_proxy_is_believed_in_page_session_and_log(serve: Serve, tmp_p
     assert "; Secure" in (reply.get("set-cookie") or "")
     assert served.get("/").body == b"127.0.0.1 False x"
     assert served.get("/", "Forwarded: for").status == 400
-    served.call(lambda: served.server.log and served.server.log.flush())
+    written = served.server.log
+    assert written is not None
+    served.call(written.flush)
     clients = [line.split(" ")[0] for line in log.read_text().splitlines()]
     assert clients == ["192.0.2.7", "127.0.0.1", "127.0.0.1"]
 
