@@ -1,11 +1,13 @@
 """The middle of a connection: a request becomes a reply.
 
 A render that gives its reply at once costs no task. Everything that waits (an ``async`` render,
-a stream, a large file) is one task, which ends when the client goes.
+a stream, a large file) is one task, which ends when the client goes. A render that returns a future
+has it made elsewhere, by what goes on when the client has gone.
 """
 
 import asyncio
 import contextlib
+import functools
 import logging
 import traceback
 from collections.abc import AsyncIterable, Awaitable
@@ -85,6 +87,9 @@ class Rendering(Output):
 
         It is held as long as what it may tell of could still be lost.
         """
+        if type(rendered) is asyncio.Future:
+            rendered.add_done_callback(functools.partial(self._arrived, request, resource))
+            return
         if request.transforms is not None:
             rendered = _transformed(request, rendered)
         turn, ledger = request.turn, self._server.ledger
@@ -100,6 +105,28 @@ class Rendering(Output):
             self._send(request, resource, rendered)
         else:
             self._hold(request, turn, ledger, resource, rendered)
+
+    def _arrived(
+        self,
+        request: Request,
+        resource: Resource | None,
+        future: "asyncio.Future[Rendered]",
+    ) -> None:
+        """Sends what somebody else has rendered, in a task or thread of its own."""
+        failure = asyncio.CancelledError() if future.cancelled() else future.exception()
+        if self._request is not request:
+            if failure is None:
+                _discard(future.result())
+            return
+        if failure is not None:
+            self._fail(request, resource, failure)
+        else:
+            try:
+                self._deliver(request, resource, future.result())
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `_answer`
+                self._fail(request, resource, error)
+        if self._task is None:
+            self.rendered()
 
     def _hold(
         self,

@@ -10,6 +10,7 @@ from .response import PreparedResponse, Response
 from .upgrade import Upgrade
 
 if TYPE_CHECKING:
+    from ..application import Application
     from .request import Request
 
 Finished = str | bytes | Response | PreparedResponse | Upgrade
@@ -89,6 +90,22 @@ class Resource:
         Called once at each start, for the root of a site and all that `parts` leads to from there.
         Raises a `PerdureError`, and the server does not start. By default all is well.
         """
+
+    async def open(self, application: "Application") -> None:
+        """Gets ready, when `application` has started as far as this site, before its ports answer.
+
+        Called for the same resources as `check`, once for each place where the site is published.
+        Whatever it raises ends the start. By default nothing is to be done.
+        """
+
+    async def quiesce(self) -> None:
+        """Comes to rest: returns when nothing that it has begun behind replies is going on.
+
+        Called at a stop when no request is left, before the state is saved; may be cancelled.
+        """
+
+    async def close(self) -> None:
+        """Lets go of what `open` got; once for each `open`, also for one that has failed halfway."""
 
     def parts(self) -> "Iterable[Resource]":
         """The resources that this one was built of: by default, those put below it by hand."""

@@ -20,7 +20,7 @@ class _Listening:
     context: ssl.SSLContext | None
 
 
-@persistent(transient=("_listening", "_server"))
+@persistent(transient=("_is_open", "_listening", "_server"))
 class WebService(Service):
     """Serves `site` at each of `endpoints`, with the registry of its application.
 
@@ -30,6 +30,7 @@ class WebService(Service):
 
     _listening: tuple[_Listening, ...] = ()
     _server: HTTPServer | None = None
+    _is_open: bool = False
 
     def __init__(
         self, site: Site, endpoints: Sequence[Endpoint], *, name: str | None = None
@@ -53,6 +54,8 @@ class WebService(Service):
 
     async def start(self) -> None:
         application = self.application
+        await self.site.open(application)
+        self._is_open = True
         self._server = HTTPServer(self.site, application.registry, ledger=application.ledger)
         for each in self._listening:
             await self._server.listen(each.bound, each.context)
@@ -60,11 +63,15 @@ class WebService(Service):
     async def quiesce(self) -> None:
         if self._server is not None:
             await self._server.drain(None)
+        await self.site.quiesce()
 
     async def stop(self) -> None:
         if self._server is not None:
             await self._server.drain(0)
             self._server.close_log()
+        if self._is_open:
+            self._is_open = False
+            await self.site.close()
         for each in self._listening:
             for bound in each.bound:
                 each.endpoint.release(bound)

@@ -1,6 +1,9 @@
 """A site: a tree of resources and how it is published."""
 
-from collections.abc import Iterable
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -8,6 +11,11 @@ from .forwarded import TrustedProxies
 from .limits import Limits
 from .resource import Resource
 from .response import common_header_line
+
+if TYPE_CHECKING:
+    from ..application import Application
+
+_log = logging.getLogger("perdure.web")
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -59,8 +67,8 @@ class Site:
             lines.insert(0, b"Server: perdure\r\n")
         return b"".join(lines)
 
-    def check(self) -> None:
-        """Has every resource that the tree was built of check itself, see `Resource.check`."""
+    def resources(self) -> Iterator[Resource]:
+        """Every resource that the tree was built of, each once, from the root on."""
         waiting: list[Resource] = [self.resource]
         seen: set[int] = set()
         while waiting:
@@ -68,5 +76,37 @@ class Site:
             # A resource may lead back to one above it, or to itself.
             if id(resource) not in seen:
                 seen.add(id(resource))
-                resource.check()
+                yield resource
                 waiting += resource.parts()
+
+    def check(self) -> None:
+        """Has every resource that the tree was built of check itself, see `Resource.check`."""
+        for resource in self.resources():
+            resource.check()
+
+    async def open(self, application: "Application") -> None:
+        """Has each get ready, see `Resource.open`. If one raises, those before it are closed."""
+        opened: list[Resource] = []
+        try:
+            for resource in self.resources():
+                opened.append(resource)
+                await resource.open(application)
+        except BaseException:
+            await _close(opened)
+            raise
+
+    async def quiesce(self) -> None:
+        """Returns when all have come to rest, see `Resource.quiesce`."""
+        await asyncio.gather(*(resource.quiesce() for resource in self.resources()))
+
+    async def close(self) -> None:
+        """Has each let go of what it got, in reverse; after an `open` that succeeded."""
+        await _close(list(self.resources()))
+
+
+async def _close(resources: list[Resource]) -> None:
+    for resource in reversed(resources):
+        try:
+            await resource.close()
+        except Exception as error:  # noqa: BLE001 - the others are to be closed as well
+            _log.error("%s could not be closed: %s", type(resource).__name__, error, exc_info=error)

@@ -188,12 +188,14 @@ class Served:
             self.ledger = Ledger(self.application, self.journal, Policy.everything())
             self.application.ledger = self.ledger
             self.ledger.open()
+        await self.site.open(self.application)
         with listening:
             self.server = HTTPServer(self.site, self.registry, ledger=self.application.ledger)
             await self.server.listen([listening], context)
             self._ready.set()
             await self._end.wait()
             await self.server.drain(0)
+            await self.site.close()
         self.server.close_log()
         if self.application.ledger is not None:
             closed(self.application.ledger)
