@@ -1,0 +1,154 @@
+"""What records the changes of applications that run in the container: from whatever thread."""
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+from ..turns import Committer, Turn, UnsafeError
+
+R = TypeVar("R")
+
+
+class AppLedger:
+    """The ledger of the application for one turn whose code may be in other threads.
+
+    A ledger is for the event loop alone; what other threads want of it is done there, while they
+    wait. `is_refused` is set once a change was refused, so that whatever the code makes of that, its
+    client is told the truth. With `ledger` None nothing is recorded.
+    """
+
+    __slots__ = ("_ledger", "_loop", "_thread", "is_refused", "keys", "roaming")
+
+    def __init__(self, ledger: Committer | None, loop: asyncio.AbstractEventLoop) -> None:
+        self._ledger = ledger
+        self._loop = loop
+        self._thread = threading.get_ident()
+        self.keys: dict[int, str] = {} if ledger is None else ledger.keys
+        self.roaming: dict[str, None] = {} if ledger is None else ledger.roaming
+        self.is_refused = False
+
+    @property
+    def is_failing(self) -> bool:
+        """See `Committer`."""
+        return self._ledger is not None and self._ledger.is_failing
+
+    def is_of(self, registry: object) -> bool:
+        """See `Committer`."""
+        return self._ledger is not None and self._ledger.is_of(registry)
+
+    def refers_to(self, item: object, touched: Iterable[str]) -> bool:
+        """See `Committer`."""
+        ledger = self._ledger
+        return ledger is None or self._in_loop(lambda: ledger.refers_to(item, touched))
+
+    def meet(self, key: str) -> None:
+        """See `Committer`."""
+        ledger = self._ledger
+        if ledger is None:
+            return
+        if threading.get_ident() == self._thread:
+            ledger.meet(key)
+        else:
+            self._in_loop(lambda: ledger.meet(key))
+
+    def expect(self, key: str, component: object) -> None:
+        """See `Committer`."""
+        if self._ledger is not None:
+            self._ledger.expect(key, component)
+
+    def begin(self, turn: Turn) -> None:
+        """See `Committer`. In the loop."""
+        if self._ledger is not None:
+            self._ledger.begin(turn)
+
+    def end(self, turn: Turn) -> None:
+        """See `Committer`. In the loop."""
+        if self._ledger is not None:
+            self._ledger.end(turn)
+
+    def commit(self, turn: Turn) -> int:
+        """See `Committer`. In the loop."""
+        try:
+            return 0 if self._ledger is None else self._ledger.commit(turn)
+        except UnsafeError:
+            self.is_refused = True
+            raise
+
+    def command(
+        self, touched: Iterable[str], component: object, call: Callable[[], R], described: Any
+    ) -> R:
+        """See `Committer`. A mutation runs in the loop, so never beside anything else."""
+        ledger = self._ledger
+        if ledger is None:
+            return call()
+        try:
+            return self._in_loop(lambda: ledger.command(touched, component, call, described))
+        except UnsafeError:
+            self.is_refused = True
+            raise
+
+    async def reached(self, sequence: int) -> None:
+        """See `Committer`. In the loop."""
+        if self._ledger is not None:
+            await self._ledger.reached(sequence)
+
+    def _in_loop(self, function: Callable[[], R]) -> R:
+        if threading.get_ident() == self._thread:
+            return function()
+        done: concurrent.futures.Future[R] = concurrent.futures.Future()
+        context = copy_context()
+
+        def called() -> None:
+            try:
+                done.set_result(context.run(function))
+            except BaseException as error:  # noqa: BLE001 - it is raised in the thread
+                done.set_exception(error)
+
+        self._loop.call_soon_threadsafe(called)
+        return done.result()
+
+
+class ThreadLedger(AppLedger):
+    """As `AppLedger`, for a turn whose code runs in one thread and blocks there.
+
+    Where `lock` is given, code that has to do with components has it, so that no two threads are in
+    the middle of changing them: from the first component that it gets until `release`.
+    """
+
+    __slots__ = ("_lock", "is_alone")
+
+    def __init__(
+        self,
+        ledger: Committer | None,
+        loop: asyncio.AbstractEventLoop,
+        lock: asyncio.Lock | None,
+    ) -> None:
+        super().__init__(ledger, loop)
+        self._lock = lock
+        self.is_alone = False
+
+    def meet(self, key: str) -> None:
+        self.acquire()
+        super().meet(key)
+
+    def command(
+        self, touched: Iterable[str], component: object, call: Callable[[], R], described: Any
+    ) -> R:
+        self.acquire()
+        return super().command(touched, component, call, described)
+
+    def acquire(self) -> None:
+        """Have the lock, in the thread."""
+        if self.is_alone or self._lock is None or threading.get_ident() == self._thread:
+            return
+        asyncio.run_coroutine_threadsafe(self._lock.acquire(), self._loop).result()
+        self.is_alone = True
+
+    def release(self) -> None:
+        """Let others have the lock; in the loop, when the thread waits or has ended."""
+        if self.is_alone and self._lock is not None:
+            self.is_alone = False
+            self._lock.release()

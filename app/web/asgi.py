@@ -1,0 +1,91 @@
+"""ASGI applications as resources: FastAPI, Starlette, Django and the like, at any place of a site."""
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from ...persist.persistent import persistent
+from .asgiexchange import Exchange
+from .asgiscope import scope_of
+from .gateway import App, Gateway
+from .lifespan import Lifespan
+from .request import Request
+from .resource import Rendered
+from .response import Response
+
+if TYPE_CHECKING:
+    from ..application import Application
+
+_REST: Final = 3.0
+_SHUTDOWN: Final = 5.0
+"""Seconds, at a stop, for work that goes on behind replies, and for the application's own end."""
+
+
+@persistent(transient=("_lifespan", "_loaded", "_opened", "_running"))
+class ASGIApplication(Gateway):
+    """The ASGI application called ``module:object``, at this place and below.
+
+    It is told when the server starts and stops (lifespan), if it wants to be told. What it gets by
+    `current_registry` is watched, and its replies wait until what they may tell of is saved, each
+    piece of a stream and each message of a WebSocket too. It is not cancelled when a client leaves,
+    and may work on when its reply is complete; a stop waits some seconds for that.
+    """
+
+    protocol: ClassVar[str] = "ASGI"
+    _lifespan: Lifespan | None = None
+    _opened: int = 0
+    _running: "set[Exchange] | None" = None
+
+    def __init__(self, app: str | App) -> None:
+        super().__init__(app)
+
+    async def open(self, application: "Application") -> None:
+        self._opened += 1
+        if self._opened == 1:
+            self._lifespan = Lifespan(repr(self), self.load(), application)
+            await self._lifespan.start()
+
+    async def quiesce(self) -> None:
+        await _settled(self._running or set(), None)
+
+    async def close(self) -> None:
+        self._opened = max(self._opened - 1, 0)
+        if self._opened:
+            return
+        running = self._running or set()
+        await _settled(running, _REST)
+        for each in tuple(running):
+            if each.task is not None:
+                each.task.cancel()
+        await _settled(running, _REST)
+        lifespan, self._lifespan = self._lifespan, None
+        if lifespan is not None:
+            await lifespan.stop(_SHUTDOWN)
+
+    def render(self, request: Request) -> Rendered:
+        if request.head.path == "*":
+            return Response(b"", 204)  # RFC 9110, 9.3.7: asked of the server, not of a page
+        lifespan = self._lifespan
+        state = None if lifespan is None else lifespan.state
+        loop = asyncio.get_running_loop()
+        exchange = Exchange(request, loop)
+        if self._running is None:
+            self._running = set()
+        exchange.task = loop.create_task(
+            self._run(exchange, self._loaded or self.load(), scope_of(request, "http", state))
+        )
+        return exchange.reply
+
+    async def _run(self, exchange: Exchange, app: App, scope: "dict[str, object]") -> None:
+        running = self._running
+        assert running is not None
+        running.add(exchange)
+        try:
+            await exchange.run(app, scope)
+        finally:
+            running.discard(exchange)
+
+
+async def _settled(running: set[Exchange], seconds: float | None) -> None:
+    tasks = [each.task for each in running if each.task is not None]
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)

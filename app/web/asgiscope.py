@@ -1,0 +1,53 @@
+"""What an ASGI application is told of a request (ASGI 3.0, HTTP & WebSocket 2.4)."""
+
+from typing import Any, Final
+
+from .gateway import address_of, place_of
+from .request import Request
+
+Scope = dict[str, Any]
+
+VERSION: Final = {"version": "3.0", "spec_version": "2.4"}
+
+_SCHEMES: Final = {"http": ("http", "https"), "websocket": ("ws", "wss")}
+
+
+def scope_of(request: Request, kind: str, state: dict[str, Any] | None) -> Scope:
+    """The scope of a connection of this `kind`, ``http`` or ``websocket``.
+
+    ``perdure.registry`` in it is the registry. The path is the one that the walk went, so it is as
+    wrappers have rewritten it; ``raw_path`` is the one that the client asked for.
+    """
+    head = request.head
+    before, after = place_of(request)
+    scope: Scope = {
+        "type": kind,
+        "asgi": VERSION,
+        "http_version": head.version,
+        "method": head.method,
+        "scheme": _SCHEMES[kind][request.secure],
+        "path": before + after if head.path != "*" else "*",
+        "raw_path": head.path.encode("latin-1"),
+        "query_string": head.query.encode("latin-1"),
+        "root_path": before,
+        "headers": _headers(request),
+        # The port of a client is nobody's business, and behind a proxy nobody's knowledge.
+        "client": None if request.client == "unix" else (request.client, 0),
+        "server": address_of(request),
+        "extensions": {},
+        "perdure.registry": request.registry,
+    }
+    if state is not None:
+        scope["state"] = state.copy()
+    return scope
+
+
+def _headers(request: Request) -> list[tuple[bytes, bytes]]:
+    host = request.host.encode("latin-1")
+    headers: list[tuple[bytes, bytes]] = []
+    for line in request.head.raw.split(b"\r\n")[1:-2]:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        # The one that counts: of an absolute address, or as a trusted proxy says.
+        headers.append((name, host if name == b"host" else value.strip(b" \t")))
+    return headers
