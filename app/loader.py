@@ -21,7 +21,7 @@ from ..persist.standing import Level, Standing, TrustedKey
 from ..persist.trust import Owner, Policy, Signer
 from . import parking, soundness
 from .application import Application
-from .web import scriptmodule
+from .web import pickled, scriptmodule
 
 NO_REASONS: Final[parking.Reasons] = MappingProxyType({})
 _MOST_PROBLEMS: Final = 5
@@ -151,6 +151,8 @@ class Loader:
         folders = modules.merged(self.folders, found.folders(self.signer))
         modules.add_folders(folders)
         scriptmodule.install()
+        # What is kept beside the pages is believed as the snapshot that serves it is.
+        pickled.believe(pickled.Trust(self.signer, self.trusted, self.keyring))
         policy = found.policy(self.signer, self.trusted)
         try:
             if found.syntax != "pickle" or not own:
