@@ -55,6 +55,24 @@ class Source(Protocol):
         """Some of what was buffered has been taken."""
 
 
+class Framing(Protocol):
+    """Knows where a body ends whose length is not given."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end has come."""
+        ...
+
+    @property
+    def left(self) -> int:
+        """How much has been announced and not come."""
+        ...
+
+    def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """The contents in `data`, and what follows the body. Raises `RequestError`."""
+        ...
+
+
 class Chunks:
     """Takes the framing off a chunked body (RFC 9112, 7.1).
 
@@ -150,12 +168,14 @@ class RequestBody:
         "received",
     )
 
-    def __init__(self, source: Source, head: Head, limits: Limits) -> None:
+    def __init__(
+        self, source: Source, head: Head, limits: Limits, framing: Framing | None = None
+    ) -> None:
         if head.length > limits.body:
             raise _too_large(limits)
         self._source = source
         self._limits = limits
-        self._chunks = Chunks() if head.length == CHUNKED else None
+        self._chunks = Chunks() if framing is None and head.length == CHUNKED else framing
         self._left = max(head.length, 0)
         self.expects = head.expects
         self._pieces: deque[bytes] = deque()

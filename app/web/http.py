@@ -6,7 +6,7 @@ import ssl
 import time
 from collections.abc import Sequence
 from email.utils import formatdate
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from ..ledger import Ledger
 from ..registry import Registry
@@ -16,6 +16,9 @@ from .head import Head, parse_head
 from .request import Request
 from .sessions import Sessions
 from .site import Site
+
+if TYPE_CHECKING:
+    from .door import Door
 
 _SWEEP: Final = 1.0
 _GRACE: Final = 5.0
@@ -37,8 +40,8 @@ class Connection(Protocol):
         """The server is stopping: comes to an end soon."""
         ...
 
-    def cut(self) -> asyncio.Task[None] | None:
-        """Closes at once; gives the task that is being cancelled, if any."""
+    def cut(self) -> asyncio.Future[Any] | None:
+        """Closes at once; gives the task that is being cancelled, or all of them, if any."""
         ...
 
 
@@ -74,7 +77,7 @@ class HTTPServer:
         self._extra = site.head_fields()
         self._when = ""
         self._heads: dict[bytes, Head] = {}
-        self._servers: list[asyncio.Server] = []
+        self._doors: list[asyncio.Server | Door] = []
         self._timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Event | None = None
         self.tick()
@@ -83,15 +86,20 @@ class HTTPServer:
         self, sockets: Sequence[socket.socket], ssl_context: ssl.SSLContext | None = None
     ) -> None:
         """Accepts connections on `sockets`, which are bound. They stay the caller's to close:
-        after `drain`, connections wait in the kernel's queue until then."""
+        after `drain`, connections wait in the kernel's queue until then.
+
+        With `ssl_context`, TLS is spoken there, and HTTP/2 with clients that can if the context offers
+        it, see `door.PROTOCOLS`."""
         self.sessions.open()
         for each in sockets:
-            self._servers.append(
+            if ssl_context is not None:
+                from .door import Door
+
+                self._doors.append(Door(self, each.dup(), ssl_context))
+                continue
+            self._doors.append(
                 await self.loop.create_server(
-                    lambda: HTTPChannel(self, ssl_context is not None),
-                    sock=each.dup(),
-                    ssl=ssl_context,
-                    backlog=_BACKLOG,
+                    lambda: HTTPChannel(self, False), sock=each.dup(), backlog=_BACKLOG
                 )
             )
 
@@ -102,9 +110,9 @@ class HTTPServer:
         after `seconds` is cut off; None waits as long as it takes. May be called again.
         """
         self.draining = True
-        servers, self._servers = self._servers, []
-        for server in servers:
-            server.close()
+        doors, self._doors = self._doors, []
+        for door in doors:
+            door.close()
         for channel in tuple(self.connections):
             channel.drain()
         try:

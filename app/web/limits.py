@@ -38,6 +38,12 @@ class Limits:
     drain: int = _limit(256 * 1024)
     """What is read and thrown away of a body that nobody asked for, to keep the connection."""
 
+    handshakes: int = _limit(1000)
+    """Of TLS that have begun and are not done, on one socket; beyond it the oldest is cut off."""
+
+    handshake_time: float = _limit(10.0)
+    """From a connection to the end of its TLS handshake; then it is cut off."""
+
     head_time: float = _limit(20.0)
     """From the first byte of a head to its end; over it 408."""
 
