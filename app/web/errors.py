@@ -5,7 +5,8 @@ from html import escape
 from typing import Final
 
 from ...persist.errors import PerdureError
-from .response import REASONS, Response, StatusError
+from .ownpage import OwnPage
+from .response import REASONS, StatusError
 
 _PAGE: Final = """\
 <!doctype html>
@@ -66,13 +67,29 @@ class HTTPError(PerdureError):
         self.headers = tuple(headers)
 
 
+class ErrorReply(OwnPage):
+    """The page that says what went wrong; a site may show one of its own instead.
+
+    `detail` is the sentence that was given for it, and `trace` a traceback; either may be empty.
+    """
+
+    __slots__ = ("detail", "trace")
+
+    def __init__(
+        self, page: str, status: int, headers: Iterable[tuple[str, str]], detail: str, trace: str
+    ) -> None:
+        super().__init__(page, status, headers)
+        self.detail = detail
+        self.trace = trace
+
+
 def error_page(
     status: int,
     detail: str = "",
     *,
     headers: Iterable[tuple[str, str]] = (),
     trace: str = "",
-) -> Response:
+) -> ErrorReply:
     """A page of HTML that says what `status` means, or `detail` instead.
 
     `detail` and `trace` (a traceback, shown as it is) are text, not HTML: they are escaped.
@@ -81,4 +98,5 @@ def error_page(
     content = f"<p>{escape(detail or _SENTENCES.get(status, ''))}</p>\n"
     if trace:
         content += f"<pre>{escape(trace)}</pre>\n"
-    return Response(_PAGE.format(title=escape(title), content=content), status, headers)
+    page = _PAGE.format(title=escape(title), content=content)
+    return ErrorReply(page, status, headers, detail, trace)
