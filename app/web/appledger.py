@@ -131,24 +131,26 @@ class ThreadLedger(AppLedger):
         self.is_alone = False
 
     def meet(self, key: str) -> None:
-        self.acquire()
-        super().meet(key)
-
-    def command(
-        self, touched: Iterable[str], component: object, call: Callable[[], R], described: Any
-    ) -> R:
-        self.acquire()
-        return super().command(touched, component, call, described)
+        self._in_loop(lambda: super(ThreadLedger, self).meet(key))
 
     def acquire(self) -> None:
         """Have the lock, in the thread."""
-        if self.is_alone or self._lock is None or threading.get_ident() == self._thread:
-            return
-        asyncio.run_coroutine_threadsafe(self._lock.acquire(), self._loop).result()
-        self.is_alone = True
+        self._in_loop(lambda: None)
 
     def release(self) -> None:
-        """Let others have the lock; in the loop, when the thread waits or has ended."""
-        if self.is_alone and self._lock is not None:
-            self.is_alone = False
+        """Let others have the lock; in the loop, when the thread has set `is_alone` to False."""
+        if self._lock is not None:
             self._lock.release()
+
+    def _in_loop(self, function: Callable[[], R]) -> R:
+        lock = self._lock
+        if self.is_alone or lock is None or threading.get_ident() == self._thread:
+            return super()._in_loop(function)
+        context = copy_context()
+
+        async def called() -> R:
+            await lock.acquire()
+            self.is_alone = True
+            return context.run(function)
+
+        return asyncio.run_coroutine_threadsafe(called(), self._loop).result()

@@ -1,11 +1,12 @@
 """The reply of an application that speaks WSGI or ASGI: taken as it says, where that can be sent."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Iterable
 from typing import Final
 
 from ...persist.errors import PerdureError
-from .response import BODILESS, Body, Response, status_line
+from .filebody import FileBody
+from .response import BODILESS, Response, status_line
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNFIT = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
@@ -128,8 +129,13 @@ class AppResponse(Response):
         self._length = None
         self.body = body
 
-    def flow(self, body: Body) -> None:
-        """Be the head of `body`, which comes in pieces, or is a file."""
+    def send_file(self, body: FileBody) -> None:
+        """Be the head of `body`, which is all there is."""
+        self._length = None
+        self.body = body
+
+    def flow(self, body: AsyncIterable[bytes]) -> None:
+        """Be the head of `body`, which comes in pieces."""
         self.body = body
         if self.status in BODILESS:
             self._length = None

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..turns import Turn, UnsafeError, current
 from .appledger import AppLedger
@@ -120,7 +120,7 @@ class Exchange:
             if not isinstance(body, bytes):
                 if not isinstance(body, bytearray | memoryview):
                     raise AppError(f"sent a body that is not made of bytes: {body!r}")
-                body = bytes(body)
+                body = bytes(cast("bytearray | memoryview", body))
             if self._flow is not None or message.get("more_body", False):
                 await self._send_piece(response, body, bool(message.get("more_body", False)))
                 return
