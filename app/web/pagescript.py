@@ -58,37 +58,27 @@ class PageScript(Resource):
 
     def render_GET(self, request: "Request") -> Rendered:
         run = _Run(self.path, self.registry, request)
-        try:
-            waiting = eval(self._compiled(), run.names)
-        except (Exception, SystemExit) as error:
-            raise self._failure(error) from error
-        return self._later(run, waiting) if inspect.isawaitable(waiting) else run.response()
+        waiting = eval(self._compiled(), run.names)
+        return run.awaited(waiting) if inspect.isawaitable(waiting) else run.response()
 
     def render_POST(self, request: "Request") -> Rendered:
         return self.render_GET(request)
 
-    async def _later(self, run: "_Run", waiting: Awaitable[object]) -> Rendered:
-        try:
-            await waiting
-        except (Exception, SystemExit) as error:
-            raise self._failure(error) from error
-        return run.response()
-
     def _compiled(self) -> CodeType:
+        """What runs. Raises `ScriptError`, and `HTTPError` for what is not run."""
         if self._code is None:
-            source = read_script(self.path)
+            try:
+                source = read_script(self.path)
+                flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+                self._code = cast(CodeType, compile(source, self.path, "exec", flags, True))
+            except UnsafeScriptError as error:
+                _report.error("%s", error)
+                told = "This script is not run; the server's log says why."
+                raise HTTPError(500, told) from error
+            except (SyntaxError, ValueError) as error:
+                raise failure(self.path, error) from error
             add_script_folder(self.path)
-            flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-            self._code = cast(CodeType, compile(source, self.path, "exec", flags, True))
         return self._code
-
-    def _failure(self, error: BaseException) -> BaseException:
-        if isinstance(error, HTTPError):
-            return error
-        if isinstance(error, UnsafeScriptError):
-            _report.error("%s", error)
-            return HTTPError(500, "This script is not run; the server's log says why.")
-        return failure(self.path, error)
 
 
 class _Run:
@@ -112,6 +102,11 @@ class _Run:
         if not isinstance(text, str | bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"write() takes text or bytes, not {type(text).__name__}: {text!r}")
         self.written.append(text.encode() if isinstance(text, str) else text)
+
+    async def awaited(self, script: Awaitable[object]) -> Rendered:
+        """The page of a script that waits for something."""
+        await script
+        return self.response()
 
     def response(self) -> Response:
         """The page. Raises `HeaderError` and `StatusError` for what cannot be sent."""

@@ -53,6 +53,8 @@ class ScriptFolder(Resource):
             raise ScriptFolderError(self.path)
 
     def get_child(self, segment: str, request: "Request") -> Resource:
+        if not segment and request.postpath:
+            raise HTTPError(404)
         rules = Folder(self.path, processed=(_EXTENSION,))
         found = rules.find([(segment or _INDEX) + _EXTENSION])
         if found.is_folder or extension_of(found.path) != _EXTENSION:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from perdure.app.web.listing import size_text
+from perdure.app.web.listing import Order, row, size_text
 from perdure.app.web.static import DEFAULT_PROCESSORS, File
 
 from .conftest import Reply, Served
@@ -93,3 +93,69 @@ def test_a_name_that_no_address_leads_to_is_not_listed(serve: Serve, folder: Pat
     page = serve(File(folder)).get("/").body
     assert b".bin" not in page
     assert b"gr%C3%BC%C3%9F.txt" in page
+
+
+# The order.
+
+
+@pytest.fixture
+def sizes(folder: Path) -> Path:
+    for number, (name, size) in enumerate([("c", 10), ("B", 2000), ("d", 10), ("a", 300)]):
+        (folder / "box" / name).write_bytes(b"x" * size)
+        os.utime(folder / "box" / name, (1000 * number, 1000 * number))
+    (folder / "box" / "zoo").mkdir()
+    os.utime(folder / "box" / "zoo", (5000, 5000))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", "inner/ zoo/ a B c d"),
+        ("?sort=name", "inner/ zoo/ a B c d"),
+        ("?sort=name&order=desc", "zoo/ inner/ d c B a"),
+        ("?sort=size", "inner/ zoo/ B a c d"),
+        ("?sort=size&order=asc", "inner/ zoo/ c d a B"),
+        ("?sort=date&order=desc", "inner/ zoo/ a d B c"),
+        ("?sort=date&order=asc", "zoo/ inner/ c B d a"),
+        ("?sort=nonsense&order=nonsense", "inner/ zoo/ a B c d"),
+        ("?sort=%22%3E%3Cscript%3E&order=asc&sort=size", "inner/ zoo/ a B c d"),
+    ],
+)
+def test_a_listing_comes_in_the_order_that_is_asked_for(
+    serve: Serve, sizes: Path, query: str, names: str
+) -> None:
+    reply = serve(File(sizes)).get(f"/box/{query}")
+    assert [unquote(link[2:]) for link in links(reply)[1:]] == names.split()
+    assert b"<script" not in reply.body
+
+
+def test_the_heads_of_the_columns_sort_and_turn_the_order(serve: Serve, sizes: Path) -> None:
+    served = serve(File(sizes))
+
+    def heads(query: str) -> dict[str, tuple[str, str]]:
+        """By column, what is told of the order, and the address that sorts by it."""
+        page = served.get(f"/box/{query}").body.decode()
+        found = re.findall(r'<th class="(\w+)"(?: aria-sort="(\w+)")?><a href="([^"]+)"', page)
+        return {column: (order, unescape(link)) for column, order, link in found}
+
+    assert heads("") == {
+        "name": ("ascending", "?sort=name&order=desc"),
+        "size": ("", "?sort=size&order=desc"),
+        "date": ("", "?sort=date&order=desc"),
+    }
+    for column in ("name", "size", "date"):
+        first = heads("?sort=name&order=desc")[column][1]
+        again = heads(first)[column]
+        assert again[0] and again[1] != first
+        assert heads(again[1])[column] == (
+            {"ascending": "descending", "descending": "ascending"}[again[0]],
+            first,
+        )
+
+
+def test_a_time_that_no_calendar_has_is_left_out(tmp_path: Path) -> None:
+    status = os.stat(tmp_path)
+    far = os.stat_result((*status[:8], 10**15, status[9]))
+    assert row("far", far, "").modified == ""
+    assert Order("date").sorted([row("far", far, ""), row("near", status, "")])[0].name == "near/"
