@@ -189,6 +189,16 @@ class UpstreamConnection(asyncio.Protocol):
             else:
                 self.transport.resume_reading()
 
+    @property
+    def blocked(self) -> bool:
+        """Whether the other server does not take what is sent."""
+        return self._blocked
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is not read from, because the client does not take what came."""
+        return self._paused
+
     def abort(self) -> None:
         """Close at once."""
         self.transport.abort()
@@ -221,6 +231,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self.pool.join(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.pool.forget(self)

@@ -1,7 +1,6 @@
 """A tunnel that leads on: what a client says goes to another server, and back, unread."""
 
 import asyncio
-from collections.abc import Callable
 
 from .upgrade import Tunnel
 
@@ -11,18 +10,20 @@ class Passage(Tunnel):
 
     `early` is what has come from there already. Each side is read only as fast as the other takes.
     When one side ends, the other is told; after `idle` seconds without a byte both are closed.
-    `ended` is called once, when all is over.
+    While it lasts it is among `passages`.
     """
 
     def __init__(
-        self, far: asyncio.Transport, early: bytes, idle: float, ended: Callable[[], None]
+        self, far: asyncio.Transport, early: bytes, idle: float, passages: "set[Passage]"
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._near: asyncio.Transport | None = None
-        self._far = far
+        self.far = far
         self._early = early
         self._idle = idle
-        self._ended = ended
+        self._passages = passages
+        passages.add(self)
+        self._ends = 0
         self._since = self._loop.time()
         self._timer = self._loop.call_later(idle, self._check)
         far.set_protocol(_FarSide(self))
@@ -31,37 +32,37 @@ class Passage(Tunnel):
 
     def opened(self, transport: asyncio.Transport) -> None:
         self._near = transport
-        if self._far.is_closing():
+        if self.far.is_closing():
             transport.close()
             return
         if self._early:
             transport.write(self._early)
             self._early = b""
-        self._far.resume_reading()
+        self.far.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self._since = self._loop.time()
-        if not self._far.is_closing():
-            self._far.write(data)
+        if not self.far.is_closing():
+            self.far.write(data)
 
     def eof_received(self) -> bool:
-        return self._near is not None and _end(self._near, self._far)
+        return self._near is not None and self._end(self._near, self.far)
 
     def pause_writing(self) -> None:
-        if not self._far.is_closing():
-            self._far.pause_reading()
+        if not self.far.is_closing():
+            self.far.pause_reading()
 
     def resume_writing(self) -> None:
-        if not self._far.is_closing():
-            self._far.resume_reading()
+        if not self.far.is_closing():
+            self.far.resume_reading()
 
     def closed(self, error: Exception | None) -> None:
         self._timer.cancel()
         if error is None and self._near is not None:
-            self._far.close()
+            self.far.close()
         else:
-            self._far.abort()
-        self._ended()
+            self.far.abort()
+        self._passages.discard(self)
 
     # The other server's.
 
@@ -73,7 +74,7 @@ class Passage(Tunnel):
 
     def heard_end(self) -> bool:
         """The other server sends no more."""
-        return self._near is not None and _end(self._far, self._near)
+        return self._near is not None and self._end(self.far, self._near)
 
     def far_blocked(self, blocked: bool) -> None:
         """Whether the other server does not take what is sent."""
@@ -85,18 +86,32 @@ class Passage(Tunnel):
 
     def far_lost(self, error: Exception | None) -> None:
         """The other server's connection is gone."""
-        if self._near is not None:
-            if error is None:
-                self._near.close()
-            else:
-                self._near.abort()
+        if self._near is None:
+            # The client's may never come.
+            self._timer.cancel()
+            self._passages.discard(self)
+        elif error is None:
+            self._near.close()
+        else:
+            self._near.abort()
+
+    def _end(self, ended: asyncio.Transport, other: asyncio.Transport) -> bool:
+        """Tell `other` that nothing more comes from `ended`; whether that one stays open."""
+        self._ends += 1
+        # TLS has no half of a connection: all that came is sent, and that was it.
+        halves = other.can_write_eof() and ended.can_write_eof()
+        if self._ends == 2 or not halves or other.is_closing():
+            other.close()
+            return False
+        other.write_eof()
+        return True
 
     def _check(self) -> None:
         left = self._since + self._idle - self._loop.time()
         if left > 0:
             self._timer = self._loop.call_later(left, self._check)
             return
-        self._far.abort()
+        self.far.abort()
         if self._near is not None:
             self._near.abort()
 
@@ -123,15 +138,3 @@ class _FarSide(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._passage.far_lost(exc)
-
-
-def _end(ended: asyncio.Transport, other: asyncio.Transport) -> bool:
-    """Tell `other` that nothing more comes from `ended`; whether that one is still to be written to."""
-    if other.is_closing():
-        return False
-    if not (other.can_write_eof() and ended.can_write_eof()):
-        # TLS has no half of a connection: all that came is sent, and that was it.
-        other.close()
-        return False
-    other.write_eof()
-    return True

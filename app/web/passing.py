@@ -11,7 +11,6 @@ from .proxyfields import as_pairs
 from .request import Request
 from .resource import Rendered
 from .response import BODILESS, PreparedResponse, Response, status_line
-from .upgrade import Tunnel
 from .upstream import Pool
 
 # RFC 9110, 9.2.2, and those of WebDAV (RFC 4918) and QUERY that only read.
@@ -103,13 +102,7 @@ class PassedResponse(Response):
         self._typed = True
 
 
-def passage(pool: Pool, exchange: Exchange, idle: float) -> Tunnel:
+def passage(pool: Pool, exchange: Exchange, idle: float) -> Passage:
     """The tunnel through the connection of `exchange`, to be used at once."""
     connection = exchange.connection
-    early = connection.handed_over()
-    pool.tunnels += 1
-
-    def ended() -> None:
-        pool.tunnels -= 1
-
-    return Passage(connection.transport, early, idle, ended)
+    return Passage(connection.transport, connection.handed_over(), idle, pool.passages)

@@ -115,8 +115,8 @@ class ReverseProxy(Resource):
             _UPGRADE if upgrades else b"",
         )
         try:
-            if upgrades and pool.tunnels >= self.limits.tunnels:
-                raise UpstreamBusyError(f"{pool.tunnels} tunnels lead there already")
+            if upgrades and len(pool.passages) >= self.limits.tunnels:
+                raise UpstreamBusyError(f"{self.limits.tunnels} tunnels lead there already")
             exchange, answer = await asked(request, pool, head)
             if answer.status == 101:
                 return self._tunnel(pool, exchange, answer, upgrades)

@@ -12,7 +12,13 @@ import attrs
 from ..connecting import ConnectError
 from ..endpoints import Endpoint
 from .exchange import UpstreamConnection
-from .gatewayerror import GatewayError, UpstreamBusyError, UpstreamLateError
+from .gatewayerror import (
+    GatewayError,
+    UpstreamBusyError,
+    UpstreamGoneError,
+    UpstreamLateError,
+)
+from .passage import Passage
 
 _SWEEP: Final = 1.0
 
@@ -81,13 +87,25 @@ class Pool:
         self.limits = limits
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
-        self.tunnels = 0
+        self.passages: set[Passage] = set()
+        """The tunnels that lead there."""
         self._context = context
         self._idle: list[UpstreamConnection] = []
-        self._connections: set[UpstreamConnection] = set()
+        self.connections: set[UpstreamConnection] = set()
+        """Those that are open, but for tunnels."""
         self._connecting = 0
         self._waiting: deque[asyncio.Future[UpstreamConnection | None]] = deque()
         self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def open(self) -> int:
+        """How many connections there are, those in the making included."""
+        return len(self.connections) + self._connecting
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a connection."""
+        return len(self._waiting)
 
     def take(self) -> UpstreamConnection | None:
         """A connection that is there and unused, if there is one."""
@@ -107,8 +125,11 @@ class Pool:
             found = None if fresh else self.take()
             if found is not None:
                 return found
-            if len(self._connections) + self._connecting < self.limits.connections:
-                return await self._connect()
+            if self.open < self.limits.connections:
+                connection = await self._connect()
+                if connection.transport.is_closing():
+                    raise UpstreamGoneError("it closed the connection at once")
+                return connection
             if fresh and self._idle:
                 # Where one was stale the others may be as well.
                 stale = self._idle.pop(0)
@@ -116,8 +137,16 @@ class Pool:
                 stale.abort()
                 continue
             found = await self._turn(deadline)
-            if found is not None:
+            # It may have been closed between the giving and the taking.
+            if found is not None and not found.transport.is_closing():
                 return found
+
+    def join(self, connection: UpstreamConnection) -> None:
+        """`connection` has been made."""
+        self.connections.add(connection)
+        if self._keeper is None:
+            # In no request's context: it outlives them all.
+            self._keeper = self.loop.create_task(self._keep(), context=contextvars.Context())
 
     def release(self, connection: UpstreamConnection) -> None:
         """The exchange on `connection` is over, and it can be used again."""
@@ -130,15 +159,15 @@ class Pool:
 
     def forget(self, connection: UpstreamConnection) -> None:
         """`connection` is no longer among those that count."""
-        if connection in self._connections:
-            self._connections.discard(connection)
+        if connection in self.connections:
+            self.connections.discard(connection)
             if connection in self._idle:
                 self._idle.remove(connection)
             self._let_one_in()
 
     def close(self) -> None:
         """Close all connections; whoever waits for one is told."""
-        for connection in tuple(self._connections):
+        for connection in tuple(self.connections):
             connection.abort()
 
     async def _turn(self, deadline: float) -> UpstreamConnection | None:
@@ -193,19 +222,19 @@ class Pool:
             raise
         finally:
             self._connecting -= 1
-        self._connections.add(connection)
-        if self._keeper is None:
-            # In no request's context: it outlives them all.
-            self._keeper = self.loop.create_task(self._keep(), context=contextvars.Context())
         return connection
+
+    def sweep(self, now: float) -> None:
+        """End what has taken too long by `now`, in the loop's time."""
+        self.now = now
+        for connection in tuple(self.connections):
+            connection.check(now)
 
     async def _keep(self) -> None:
         """Look at the clock as long as there are connections; close them when the loop ends."""
         try:
-            while self._connections:
-                self.now = self.loop.time()
-                for connection in tuple(self._connections):
-                    connection.check(self.now)
+            while self.connections:
+                self.sweep(self.loop.time())
                 await asyncio.sleep(_SWEEP)
         finally:
             self._keeper = None
