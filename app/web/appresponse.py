@@ -71,17 +71,15 @@ class AppResponse(Response):
         self._close = False
         self._length = None
         self._headers = []
-        pieces = [line]
-        for pair in fields:
-            name, value = pair
+        for name, value in fields:
             known = _lines.get((name, value))
             if known is None:
                 known = self._added(name, value)
                 if known is None:
                     continue
-            pieces.append(known[0])
+            line += known[0]
             self._headers.append(known[1])
-        self._lines = b"".join(pieces)
+        self._lines = line
 
     def _added(self, name: bytes, value: bytes) -> tuple[bytes, tuple[str, str]] | None:
         """The line of a field, and the field as text; None if it leaves in another way, or not."""

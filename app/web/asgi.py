@@ -68,21 +68,12 @@ class ASGIApplication(Gateway):
         state = None if lifespan is None else lifespan.state
         loop = asyncio.get_running_loop()
         exchange = Exchange(request, loop)
-        if self._running is None:
-            self._running = set()
-        exchange.task = loop.create_task(
-            self._run(exchange, self._loaded or self.load(), scope_of(request, "http", state))
-        )
-        return exchange.reply
-
-    async def _run(self, exchange: Exchange, app: App, scope: "dict[str, object]") -> None:
         running = self._running
-        assert running is not None
-        running.add(exchange)
-        try:
-            await exchange.run(app, scope)
-        finally:
-            running.discard(exchange)
+        if running is None:
+            running = self._running = set()
+        scope = scope_of(request, "http", state)
+        exchange.task = loop.create_task(exchange.run(self._loaded or self.load(), scope, running))
+        return exchange.reply
 
 
 async def _settled(running: set[Exchange], seconds: float | None) -> None:

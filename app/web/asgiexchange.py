@@ -13,6 +13,7 @@ from .body import ClientGoneError
 from .errors import HTTPError
 from .flow import Flow, GoneError
 from .gateway import complain, serving
+from .later import Later
 from .request import Request
 from .response import BODILESS, Response
 
@@ -48,7 +49,7 @@ class Exchange:
 
     def __init__(self, request: Request, loop: asyncio.AbstractEventLoop) -> None:
         self.request = request
-        self.reply: asyncio.Future[Response] = loop.create_future()
+        self.reply = Later()
         self.task: asyncio.Task[None] | None = None
         self._response: AppResponse | None = None
         self._flow: Flow | None = None
@@ -63,8 +64,9 @@ class Exchange:
             self._ledger = AppLedger(request.turn.ledger, loop)
             self._turn = Turn(self._ledger)
 
-    async def run(self, app: ASGI, scope: Scope) -> None:
-        """Call the application, and see what it leaves."""
+    async def run(self, app: ASGI, scope: Scope, running: "set[Exchange]") -> None:
+        """Call the application, and see what it leaves. As long as it runs, this is in `running`."""
+        running.add(self)
         turn = self._turn
         serving.set(self.request.registry)
         current.set(turn)
@@ -83,6 +85,7 @@ class Exchange:
             if turn is not None:
                 with contextlib.suppress(UnsafeError):
                     turn.end()
+            running.discard(self)
             self.task = None
 
     async def receive(self) -> Message:
@@ -160,28 +163,28 @@ class Exchange:
             flow.end()
 
     def _answer(self, response: Response) -> None:
-        if self.reply.done():
+        if self.reply.is_done:
             return
         self._share()
         ledger = self._ledger
         if ledger is not None and ledger.is_refused and response.status >= 500:
-            self.reply.set_exception(UnsafeError("a change was refused"))
+            self.reply.fail(UnsafeError("a change was refused"))
         else:
-            self.reply.set_result(response)
+            self.reply.set(response)
 
     def _refuse(self, error: HTTPError) -> None:
-        if not self.reply.done():
-            self.reply.set_exception(error)
+        if not self.reply.is_done:
+            self.reply.fail(error)
         elif self._flow is not None:
             self._flow.fail(error)
 
     def _fail(self, error: BaseException) -> None:
         """The application has raised."""
-        if not self.reply.done():
+        if not self.reply.is_done:
             self._share()
             if self._ledger is not None and self._ledger.is_refused:
                 error = UnsafeError("a change was refused")
-            self.reply.set_exception(error)
+            self.reply.fail(error)
         elif isinstance(error, GoneError | asyncio.CancelledError):
             if self._flow is not None:
                 self._flow.fail(error)

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from .gateway import address_of, place_of
+from .head import Head
 from .request import Request
 
 Scope = dict[str, Any]
@@ -20,6 +21,7 @@ def scope_of(request: Request, kind: str, state: dict[str, Any] | None) -> Scope
     """
     head = request.head
     before, after = place_of(request)
+    host = request.host
     scope: Scope = {
         "type": kind,
         "asgi": VERSION,
@@ -30,10 +32,10 @@ def scope_of(request: Request, kind: str, state: dict[str, Any] | None) -> Scope
         "raw_path": head.path.encode("latin-1"),
         "query_string": head.query.encode("latin-1"),
         "root_path": before,
-        "headers": _headers(request),
+        "headers": _headers(head, host.encode("latin-1")),
         # The port of a client is nobody's business, and behind a proxy nobody's knowledge.
         "client": None if request.client == "unix" else (request.client, 0),
-        "server": address_of(request),
+        "server": address_of(host, request.secure),
         "extensions": {},
         "perdure.registry": request.registry,
     }
@@ -42,10 +44,9 @@ def scope_of(request: Request, kind: str, state: dict[str, Any] | None) -> Scope
     return scope
 
 
-def _headers(request: Request) -> list[tuple[bytes, bytes]]:
-    host = request.host.encode("latin-1")
+def _headers(head: Head, host: bytes) -> list[tuple[bytes, bytes]]:
     headers: list[tuple[bytes, bytes]] = []
-    for line in request.head.raw.split(b"\r\n")[1:-2]:
+    for line in head.raw.split(b"\r\n")[1:-2]:
         name, _, value = line.partition(b":")
         name = name.lower()
         # The one that counts: of an absolute address, or as a trusted proxy says.

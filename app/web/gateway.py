@@ -87,20 +87,21 @@ def place_of(request: Request) -> tuple[str, str]:
     """
     prepath, postpath = request.prepath, request.postpath
     if not prepath:
-        return "", "/" + "/".join(postpath)
+        return "", "/" + (postpath[0] if len(postpath) == 1 else "/".join(postpath))
     if not prepath[-1]:
         prepath, postpath = prepath[:-1], ["", *postpath]
     before = "/" + "/".join(prepath) if prepath else ""
     return before, "/" + "/".join(postpath) if postpath else ""
 
 
-def address_of(request: Request) -> tuple[str, int]:
-    """Name and port under which the client addressed the server."""
-    host = request.host
-    name, colon, port = host.rpartition(":")
-    if not colon or not port.isdigit() or name.startswith("[") != name.endswith("]"):
-        name, port = host, ""
-    return name.strip("[]") or "localhost", int(port or (443 if request.secure else 80))
+def address_of(host: str, secure: bool) -> tuple[str, int]:
+    """Name and port under which the client addressed the server, as its `host` says."""
+    name, port = host, ""
+    if ":" in host and not host.endswith("]"):
+        name, _, port = host.rpartition(":")
+    if name[:1] == "[":
+        name = name[1:-1]
+    return name or "localhost", int(port) if port.isdecimal() else 443 if secure else 80
 
 
 def complain(request: Request, error: BaseException, what: str) -> None:

@@ -14,6 +14,7 @@ from .appledger import ThreadLedger
 from .appresponse import HOP_BY_HOP, AppError, AppResponse
 from .flow import Flow, GoneError
 from .gateway import complain, serving
+from .later import Later
 from .request import Request
 from .response import BODILESS, Response
 from .wsgienviron import Environ, FileWrapper
@@ -61,7 +62,7 @@ class Call:
         done: Callable[["Call"], None],
     ) -> None:
         self.request = request
-        self.reply: asyncio.Future[Response] = loop.create_future()
+        self.reply = Later()
         self.body: IO[bytes] | None = None
         self._app: WSGI | None = None
         self._environ: Environ = {}
@@ -204,7 +205,7 @@ class Call:
     # In the loop.
 
     def _answer(self, response: Response) -> None:
-        if self.reply.done():
+        if self.reply.is_done:
             if self._flow is not None:
                 self._flow.close()
             return
@@ -216,11 +217,11 @@ class Call:
             if self._ledger.is_refused and response.status >= 500:
                 raise UnsafeError("a change was refused")
         except UnsafeError as error:
-            self.reply.set_exception(error)
+            self.reply.fail(error)
             if self._flow is not None:
                 self._flow.close()
         else:
-            self.reply.set_result(response)
+            self.reply.set(response)
 
     def _ended(self, error: BaseException | None, was_alone: bool) -> None:
         self._share()
@@ -241,12 +242,10 @@ class Call:
         self._ledger.release()
 
     def _fail(self, error: BaseException) -> None:
-        if not self.reply.done():
+        if not self.reply.is_done:
             if self._ledger.is_refused:
                 error = UnsafeError("a change was refused")
-            elif isinstance(error, StopIteration):
-                error = RuntimeError(f"the application raised {error!r}")
-            self.reply.set_exception(error)
+            self.reply.fail(error)
         elif self._flow is not None and not self._is_complete:
             self._flow.fail(error)
         else:

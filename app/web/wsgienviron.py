@@ -106,7 +106,7 @@ def environ_of(request: Request, body: IO[bytes], length: int | None) -> Environ
     """
     head = request.head
     before, after = place_of(request)
-    name, port = address_of(request)
+    name, port = address_of(request.host, request.secure)
     environ: Environ = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": before.encode().decode("latin-1"),
