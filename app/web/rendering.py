@@ -1,7 +1,7 @@
 """The middle of a connection: a request becomes a reply.
 
 A render that gives its reply at once costs no task. Everything that waits (an ``async`` render,
-a stream, a large file) is one task, which ends when the client goes. A render that returns a future
+a stream, a large file) is one task, which ends when the client goes. A render that returns a `Later`
 has it made elsewhere, by what goes on when the client has gone.
 """
 
@@ -19,6 +19,7 @@ from ..ledger import Ledger
 from ..turns import Turn, UnsafeError, current
 from .errors import HTTPError, error_page
 from .filebody import FileBody
+from .later import Later
 from .output import BUSY, SENDING, Output
 from .request import Request
 from .resource import Rendered, Resource, ResourceError, resource_for
@@ -87,8 +88,8 @@ class Rendering(Output):
 
         It is held as long as what it may tell of could still be lost.
         """
-        if type(rendered) is asyncio.Future:
-            rendered.add_done_callback(functools.partial(self._arrived, request, resource))
+        if type(rendered) is Later:
+            rendered.when_done(functools.partial(self._arrived, request, resource))
             return
         if request.transforms is not None:
             rendered = _transformed(request, rendered)
@@ -106,24 +107,16 @@ class Rendering(Output):
         else:
             self._hold(request, turn, ledger, resource, rendered)
 
-    def _arrived(
-        self,
-        request: Request,
-        resource: Resource | None,
-        future: "asyncio.Future[Rendered]",
-    ) -> None:
+    def _arrived(self, request: Request, resource: Resource | None, later: Later) -> None:
         """Sends what somebody else has rendered, in a task or thread of its own."""
-        failure = asyncio.CancelledError() if future.cancelled() else future.exception()
-        if self._request is not request:
-            if failure is None:
-                _discard(future.result())
-            return
-        if failure is not None:
-            self._fail(request, resource, failure)
-        else:
-            try:
-                self._deliver(request, resource, future.result())
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `_answer`
+        try:
+            rendered = later.result()
+            if self._request is request:
+                self._deliver(request, resource, rendered)
+            else:
+                _discard(rendered)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
+            if self._request is request:
                 self._fail(request, resource, error)
         if self._task is None:
             self.rendered()
