@@ -15,24 +15,21 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 _ICONS: Final = {
-    "audio": "🎵",
-    "font": "🔤",
-    "image": "🖼️",
-    "text": "📄",
-    "video": "🎬",
-    "application/pdf": "📕",
-    "application/gzip": "📦",
-    "application/zip": "📦",
-    "application/x-tar": "📦",
-    "application/x-bzip2": "📦",
-    "application/x-xz": "📦",
-    "application/zstd": "📦",
-    "text/html": "🌐",
+    "audio": "sound",
+    "font": "file",
+    "image": "image",
+    "text": "text",
+    "video": "film",
+    "application/pdf": "text",
+    "application/gzip": "box",
+    "application/zip": "box",
+    "application/x-tar": "box",
+    "application/x-bzip2": "box",
+    "application/x-xz": "box",
+    "application/zstd": "box",
 }
 # Read now: after a chroot it is too late.
 _SOURCE: Final = Path(__file__).with_name("templates").joinpath("listing.html").read_text("utf-8")
-_FOLDER_ICON: Final = "📁"
-_FILE_ICON: Final = "🗎"
 
 
 COLUMNS: Final = {"name": "Name", "size": "Size", "date": "Changed (UTC)"}
@@ -43,7 +40,8 @@ COLUMNS: Final = {"name": "Name", "size": "Size", "date": "Changed (UTC)"}
 class Row:
     """One line of a listing: all of it text, not HTML, but for `link`, which is a relative URL.
 
-    `octets` and `seconds` (since 1970) are what `size` and `modified` say for people.
+    `octets` and `seconds` (since 1970) are what `size` and `modified` say for people. `icon` names one
+    of the drawings of the template: not every machine has a font with such signs.
     """
 
     name: str
@@ -61,13 +59,13 @@ def row(name: str, status: os.stat_result, kind: str) -> Row:
     """The row for the file or folder `name`; `kind` is its MIME type, if it is a file."""
     is_folder = S_ISDIR(status.st_mode)
     end = "/" if is_folder else ""
-    icon = _ICONS.get(kind.partition(";")[0]) or _ICONS.get(kind.partition("/")[0], _FILE_ICON)
+    icon = _ICONS.get(kind.partition(";")[0]) or _ICONS.get(kind.partition("/")[0], "file")
     modified, timestamp = _time(status.st_mtime)
     return Row(
         name=name + end,
         # With the dot, a name with a colon in it is no scheme.
         link="./" + quote(name) + end,
-        icon=_FOLDER_ICON if is_folder else icon,
+        icon="folder" if is_folder else icon,
         size="" if is_folder else size_text(status.st_size),
         modified=modified,
         timestamp=timestamp,

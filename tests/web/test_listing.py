@@ -147,7 +147,8 @@ def test_the_heads_of_the_columns_sort_and_turn_the_order(serve: Serve, sizes: P
     for column in ("name", "size", "date"):
         first = heads("?sort=name&order=desc")[column][1]
         again = heads(first)[column]
-        assert again[0] and again[1] != first
+        assert again[0]
+        assert again[1] != first
         assert heads(again[1])[column] == (
             {"ascending": "descending", "descending": "ascending"}[again[0]],
             first,

@@ -1,6 +1,7 @@
 """What a `File` answers where there is no file: pages of one's own, and that of an application."""
 
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -174,7 +175,7 @@ class Odd(Resource):
             case _:
                 return b"odd"
 
-    async def pieces(self) -> Any:
+    async def pieces(self) -> AsyncIterator[str]:
         yield "piece by "
         yield "piece"
 
