@@ -156,7 +156,6 @@ class RequestBody:
         "_drained",
         "_error",
         "_left",
-        "_limits",
         "_pieces",
         "_source",
         "_streamed",
@@ -165,6 +164,7 @@ class RequestBody:
         "buffered",
         "complete",
         "expects",
+        "limits",
         "received",
     )
 
@@ -174,7 +174,7 @@ class RequestBody:
         if head.length > limits.body:
             raise _too_large(limits)
         self._source = source
-        self._limits = limits
+        self.limits = limits
         self._chunks = Chunks() if framing is None and head.length == CHUNKED else framing
         self._left = max(head.length, 0)
         self.expects = head.expects
@@ -209,12 +209,12 @@ class RequestBody:
         size = sum(map(len, pieces))
         self.received += size
         self.expects = self.expects and not data
-        if self.received + self._left > self._limits.body:
-            raise _too_large(self._limits)
+        if self.received + self._left > self.limits.body:
+            raise _too_large(self.limits)
         if self._discarding:
             self._drained += size
-            if self._drained > self._limits.drain:
-                raise _too_large(self._limits)
+            if self._drained > self.limits.drain:
+                raise _too_large(self.limits)
         else:
             self._pieces.extend(pieces)
             self.buffered += size
@@ -231,7 +231,7 @@ class RequestBody:
     @property
     def can_be_skipped(self) -> bool:
         """Whether what has not come is little enough to be read for nothing, as far as known."""
-        return not self.expects and not self.failed and self._left <= self._limits.drain
+        return not self.expects and not self.failed and self._left <= self.limits.drain
 
     @property
     def failed(self) -> bool:

@@ -31,6 +31,18 @@ class Limits:
     body: int = _limit(16 * 1024 * 1024)
     """A request's body; over it 413."""
 
+    upload: int = _limit(16 * 1024 * 1024)
+    """One file of a form; over it 413. `body` is the bound of all that is sent."""
+
+    form_parts: int = _limit(1000)
+    """Fields and files of a form; over it 413."""
+
+    form_text: int = _limit(1024 * 1024)
+    """All that a form has in fields which are no files; over it 413."""
+
+    form_memory: int = _limit(64 * 1024)
+    """Of the files of one form, kept in memory; what is beyond it goes to a temporary file."""
+
     buffer: int = _limit(64 * 1024)
     """Bytes that came and were not asked for yet (body, pipelined requests): beyond it, the
     client is not read from."""

@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
-import attrs
-
 from ..registry import Registry
 from ..turns import Turn
 from .body import ClientGoneError, RequestBody
+from .errors import HTTPError
 from .head import Head, Headers
 from .response import Response
 from .sessions import Sessions
 
 if TYPE_CHECKING:
-    from werkzeug.datastructures import FileStorage, MultiDict
+    from werkzeug.datastructures import MultiDict
 
+    from .forms import Form
     from .resource import Resource
     from .session import Session
 
@@ -24,21 +24,14 @@ Transform = Callable[["Request", Response], Response]
 """What changes a reply before it leaves; see `Request.transform`."""
 
 
-@attrs.frozen
-class Form:
-    """What a form sent: `fields` are texts by name, `files` are uploads by name."""
-
-    fields: "MultiDict[str, str]"
-    files: "MultiDict[str, FileStorage]"
-
-
 class Request:
     """One request of a client.
 
     Lives until its reply has left. `client` is the peer's address (``unix`` for a UNIX socket),
-    `secure` whether it came by TLS (both as far as a trusted proxy does not know better), `registry` the registry of the application that serves it, and
-    `turn` the unit of work that answering it is; None where changes are not made durable one by one.
-    `root` is where its walk began.
+    `secure` whether it came by TLS (both as far as a trusted proxy does not know better), `registry`
+    the registry of the application that serves it, and `turn` the unit of work that answering it is;
+    None where changes are not made durable one by one. `user` is who asks, if somebody made sure of
+    that (`auth.Protected`); else None. `root` is where its walk began.
     From when the head of the reply is made it `is_being_answered`.
     """
 
@@ -65,6 +58,7 @@ class Request:
         "secure",
         "transforms",
         "turn",
+        "user",
     )
 
     def __init__(
@@ -98,6 +92,7 @@ class Request:
         self.root: Resource | None = None
         self.transforms: list[Transform] | None = None
         self.turn: Turn | None = None
+        self.user: str | None = None
 
     @property
     def target(self) -> str:
@@ -260,33 +255,37 @@ class Request:
         """The whole body; again and again the same. Raises as `stream`.
 
         A body longer than `limit` bytes raises `BodyTooLargeError`, besides the server's own limit.
+        One that came compressed is not unpacked, whatever its size would be: the client is answered
+        415. Who knows what to do with it takes it as it is from `stream`.
         """
+        self._check_coding()
         return b"" if self.body is None else await self.body.read(limit)
 
-    async def form(self) -> Form:
+    async def form(self) -> "Form":
         """The body as the form it is, urlencoded or multipart; empty if it is neither.
 
-        Its files are closed when the reply has left: save what is to be kept. Raises as `read`.
+        Large files are not kept in memory. They are gone when the reply has left: save what is to be
+        kept. Raises as `read`; what is over a limit of the site (`Limits`) is answered 413, and
+        what breaks the grammar 400.
         """
         if self._form is None:
-            from io import BytesIO
+            from .forms import read_form
 
-            from werkzeug.formparser import FormDataParser
-            from werkzeug.http import parse_options_header
-
-            body = await self.read()
-            kind, options = parse_options_header(self.headers.get("content-type", ""))
-            _, fields, files = FormDataParser().parse(BytesIO(body), kind, len(body), options)
-            self._form = Form(fields, files)
+            self._check_coding()
+            self._form = await read_form(self)
         return self._form
 
+    def _check_coding(self) -> None:
+        coding = self.headers.get("content-encoding", "identity").lower()
+        if self.body is not None and coding not in ("", "identity"):
+            detail = f"The request's body is compressed ({coding}); send it as it is."
+            raise HTTPError(415, detail, [("Accept-Encoding", "identity")])
+
     def release(self) -> None:
-        """Closes the files of the form; the channel calls it when the reply is complete."""
+        """Forgets the files of the form; the channel calls it when the reply is complete."""
         form, self._form = self._form, None
         if form is not None:
-            for name in form.files:
-                for file in form.files.getlist(name):
-                    file.close()
+            form.close()
 
 
 async def _nothing() -> AsyncIterator[bytes]:

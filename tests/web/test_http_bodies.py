@@ -317,7 +317,7 @@ content\r
 def test_forms_are_parsed(serve: Serve, fields: list[str], body: bytes, answer: str) -> None:
     async def page(request: Request) -> str:
         form = await request.form()
-        files = {name: (file.filename, file.read()) for name, file in form.files.items()}
+        files = {name: (file.filename, await file.read()) for name, file in form.files.items()}
         return f"{form.fields.to_dict(flat=False)} {files}"
 
     with serve(Post(page)).connect() as client:

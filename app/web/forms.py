@@ -1,0 +1,311 @@
+"""Forms that visitors post: fields, and files that do not have to fit into memory."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator
+from io import BufferedReader, BytesIO
+from tempfile import gettempdir
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from urllib.parse import parse_qsl
+
+import attrs
+
+from ...persist.files import temporary_name
+from .body import BodyTooLargeError
+from .errors import HTTPError
+from .limits import Limits
+from .spool import Spool, SpooledPart
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import MultiDict
+    from werkzeug.sansio.multipart import Event, Field, File
+
+    from .request import Request
+
+_PIECE: Final = 64 * 1024
+_WRITE: Final = 256 * 1024
+"""So much is written at a time, by a thread."""
+
+_HEADER: Final = 16 * 1024
+"""The fields of one part, and what may stand before the first."""
+
+_LONGEST_BOUNDARY: Final = 200
+
+_report = logging.getLogger("perdure.web")
+
+
+class Upload:
+    """A file that came with a form; it is there until the reply has left.
+
+    `name` is the field's, `filename` what the visitor's system called it: anything, never a path to
+    be opened. `content_type` is what the visitor says it is, and `size` is in bytes.
+    """
+
+    __slots__ = ("_content", "_offset", "_spool", "content_type", "filename", "name", "size")
+
+    def __init__(
+        self,
+        name: str,
+        filename: str,
+        content_type: str,
+        size: int,
+        content: bytes | None,
+        spool: Spool | None,
+        offset: int,
+    ) -> None:
+        self.name = name
+        self.filename = filename
+        self.content_type = content_type
+        self.size = size
+        self._content = content
+        self._spool = spool
+        self._offset = offset
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether it was small enough not to be written to the disk."""
+        return self._content is not None
+
+    def open(self) -> BinaryIO:
+        """The content as a file, for a library that wants one. Reads from a disk: best in a thread."""
+        if self._content is not None:
+            return BytesIO(self._content)
+        assert self._spool is not None
+        part = SpooledPart(self._spool, self._offset, self.size)
+        return cast(BinaryIO, BufferedReader(part, _PIECE))
+
+    async def read(self) -> bytes:
+        """The whole content, in memory. Raises `ValueError` when the reply has left."""
+        if self._content is not None:
+            return self._content
+        assert self._spool is not None
+        return await asyncio.to_thread(self._spool.read, self.size, self._offset)
+
+    async def save(self, path: str | os.PathLike[str]) -> None:
+        """Have the content in the file `path`, in place of what is there: whole, or not at all.
+
+        It is on the disk then, with the rights that a new file has. A large file that came alone
+        is not copied if `path` is on the file system of the temporary files. Raises OSError, and
+        `ValueError` when the reply has left.
+        """
+        # In one thread, which also clears up: it goes on when the visitor leaves and this is cancelled.
+        await asyncio.to_thread(self._save, os.fspath(path))
+
+    def _save(self, path: str) -> None:
+        folder, name = os.path.split(path)
+        beside = os.path.join(folder, temporary_name(name))
+        try:
+            if self._spool is None:
+                _write(beside, self._content or b"")
+            else:
+                self._spool.give(beside, self._offset, self.size)
+            os.replace(beside, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside)
+            raise
+
+
+def _write(path: str, content: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@attrs.frozen
+class Form:
+    """What a form sent: `fields` are texts by name, `files` are uploads by name.
+
+    A name may have several: ``fields["name"]`` is the first, ``fields.getlist("name")`` has all.
+    """
+
+    fields: "MultiDict[str, str]"
+    files: "MultiDict[str, Upload]"
+    _spool: Spool | None = None
+
+    def close(self) -> None:
+        """Forget the files that were not saved."""
+        if self._spool is not None:
+            self._spool.close()
+
+
+async def read_form(request: "Request") -> Form:
+    """The form that is the body of `request`; see `Request.form`."""
+    from werkzeug.datastructures import MultiDict
+    from werkzeug.http import parse_options_header
+
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    body = request.body
+    if body is not None and kind == "multipart/form-data":
+        boundary = options.get("boundary", "")
+        if not boundary.isascii() or not 0 < len(boundary) <= _LONGEST_BOUNDARY:
+            raise HTTPError(400, "The form does not say what separates its parts.")
+        return await _Reader(body.limits, boundary).read(request.stream())
+    fields: MultiDict[str, str] = MultiDict()
+    if body is not None and kind == "application/x-www-form-urlencoded":
+        fields = MultiDict(await _urlencoded(request, body.limits))
+    return Form(fields, MultiDict())
+
+
+async def _urlencoded(request: "Request", limits: Limits) -> list[tuple[str, str]]:
+    try:
+        content = await request.read(limits.form_text)
+    except BodyTooLargeError:
+        raise _too_much_text(limits) from None
+    if content.count(b"&") >= limits.form_parts:
+        raise _too_many(limits)
+    return parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def _too_many(limits: Limits) -> HTTPError:
+    return HTTPError(413, f"The form has more than {limits.form_parts} fields.")
+
+
+def _too_much_text(limits: Limits) -> HTTPError:
+    return HTTPError(
+        413, f"The fields of the form have more than {limits.form_text} bytes of text."
+    )
+
+
+@attrs.define
+class _Part:
+    """One part of a form, as far as it has come."""
+
+    name: str
+    filename: str | None
+    content_type: str
+    pieces: list[bytes] = attrs.field(factory=list[bytes])
+    size: int = 0
+    waiting: int = 0
+    """Bytes in `pieces`: all, or those that are not in the spool yet."""
+    offset: int = -1
+    """Where in the spool it begins; -1 while it is in memory."""
+
+
+class _Reader:
+    """Reads one multipart form as it comes (RFC 7578).
+
+    The parts are taken apart by werkzeug's decoder. The upload that is too large for what is left of
+    `_memory` goes to the spool. All do so into one file, so that a form with a thousand of them
+    does not use up the descriptors of the process.
+    """
+
+    def __init__(self, limits: Limits, boundary: str) -> None:
+        from werkzeug.datastructures import MultiDict
+        from werkzeug.sansio.multipart import MultipartDecoder
+
+        self._limits = limits
+        self._decoder = MultipartDecoder(boundary.encode(), 2 * _PIECE + _HEADER)
+        self._fields: MultiDict[str, str] = MultiDict()
+        self._files: MultiDict[str, Upload] = MultiDict()
+        self._parts = 0
+        self._memory = limits.form_memory
+        self._text = limits.form_text
+        self._spool: Spool | None = None
+        self._part: _Part | None = None
+
+    async def read(self, stream: AsyncIterator[bytes]) -> Form:
+        try:
+            is_complete = False
+            async for data in stream:
+                # What follows the last part is read, and of no interest.
+                for start in range(0, 0 if is_complete else len(data), _PIECE):
+                    is_complete = await self._feed(data[start : start + _PIECE])
+            if not is_complete:
+                raise HTTPError(400, "The form breaks off before its end.")
+        except OSError as error:
+            self._close()
+            _report.error("an upload cannot be kept in %s: %s", gettempdir(), error)
+            raise HTTPError(507, "There is no room for what was sent.") from None
+        except BaseException:
+            self._close()
+            raise
+        return Form(self._fields, self._files, self._spool)
+
+    def _close(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
+    async def _feed(self, data: bytes) -> bool:
+        """Take what came; whether the last part is complete with it."""
+        from werkzeug.sansio.multipart import Data, Field, File, NeedData, State
+
+        decoder = self._decoder
+        decoder.receive_data(data)
+        while not isinstance(event := self._next(), NeedData):
+            if isinstance(event, Field | File):
+                self._begin(event)
+            elif isinstance(event, Data) and self._part is not None:
+                await self._take(self._part, event.data)
+                if not event.more_data:
+                    await self._end(self._part)
+        if decoder.state in (State.PREAMBLE, State.PART) and len(decoder.buffer) > _HEADER:
+            raise HTTPError(400, f"A part of the form has more than {_HEADER} bytes of header.")
+        return decoder.state is State.EPILOGUE
+
+    def _next(self) -> "Event":
+        try:
+            return self._decoder.next_event()
+        except ValueError:
+            raise HTTPError(400, "The form breaks the grammar of its parts.") from None
+
+    def _begin(self, event: "Field | File") -> None:
+        self._parts += 1
+        if self._parts > self._limits.form_parts:
+            raise _too_many(self._limits)
+        # The declared type knows nothing of a part that has no name.
+        if not isinstance(event.name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise HTTPError(400, "A part of the form has no name.")
+        filename: str | None = getattr(event, "filename", None)
+        self._part = _Part(event.name, filename, event.headers.get("content-type", ""))
+
+    async def _take(self, part: _Part, data: bytes) -> None:
+        part.size += len(data)
+        part.waiting += len(data)
+        part.pieces.append(data)
+        if part.filename is None:
+            self._text -= len(data)
+            if self._text < 0:
+                raise _too_much_text(self._limits)
+            return
+        if part.size > self._limits.upload:
+            detail = f"A file of the form is larger than {self._limits.upload} bytes."
+            raise HTTPError(413, detail)
+        if part.offset < 0 and part.size > self._memory:
+            if self._spool is None:
+                self._spool = await asyncio.to_thread(Spool)
+            part.offset = self._spool.size
+        if part.offset >= 0 and part.waiting >= _WRITE:
+            await self._spill(part)
+
+    async def _spill(self, part: _Part) -> None:
+        assert self._spool is not None
+        pieces, part.pieces, part.waiting = part.pieces, [], 0
+        await self._spool.append(b"".join(pieces))
+
+    async def _end(self, part: _Part) -> None:
+        self._part = None
+        if part.filename is None:
+            self._fields.add(part.name, b"".join(part.pieces).decode("utf-8", "replace"))
+            return
+        if not part.filename and not part.size:
+            return  # what a browser sends of a field where no file was chosen
+        content = None
+        if part.offset >= 0:
+            await self._spill(part)
+        else:
+            content = b"".join(part.pieces)
+            self._memory -= part.size
+        upload = Upload(
+            part.name,
+            part.filename,
+            part.content_type,
+            part.size,
+            content,
+            None if content is not None else self._spool,
+            part.offset,
+        )
+        self._files.add(part.name, upload)
