@@ -17,7 +17,7 @@ class Passage(Tunnel):
         self, far: asyncio.Transport, early: bytes, idle: float, passages: "set[Passage]"
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._near: asyncio.Transport | None = None
+        self.near: asyncio.Transport | None = None
         self.far = far
         self._early = early
         self._idle = idle
@@ -31,7 +31,7 @@ class Passage(Tunnel):
     # The client's side.
 
     def opened(self, transport: asyncio.Transport) -> None:
-        self._near = transport
+        self.near = transport
         if self.far.is_closing():
             transport.close()
             return
@@ -46,7 +46,7 @@ class Passage(Tunnel):
             self.far.write(data)
 
     def eof_received(self) -> bool:
-        return self._near is not None and self._end(self._near, self.far)
+        return self.near is not None and self._end(self.near, self.far)
 
     def pause_writing(self) -> None:
         if not self.far.is_closing():
@@ -58,7 +58,7 @@ class Passage(Tunnel):
 
     def closed(self, error: Exception | None) -> None:
         self._timer.cancel()
-        if error is None and self._near is not None:
+        if error is None and self.near is not None:
             self.far.close()
         else:
             self.far.abort()
@@ -69,31 +69,31 @@ class Passage(Tunnel):
     def heard(self, data: bytes) -> None:
         """The other server has sent `data`."""
         self._since = self._loop.time()
-        if self._near is not None and not self._near.is_closing():
-            self._near.write(data)
+        if self.near is not None and not self.near.is_closing():
+            self.near.write(data)
 
     def heard_end(self) -> bool:
         """The other server sends no more."""
-        return self._near is not None and self._end(self.far, self._near)
+        return self.near is not None and self._end(self.far, self.near)
 
     def far_blocked(self, blocked: bool) -> None:
         """Whether the other server does not take what is sent."""
-        if self._near is not None and not self._near.is_closing():
+        if self.near is not None and not self.near.is_closing():
             if blocked:
-                self._near.pause_reading()
+                self.near.pause_reading()
             else:
-                self._near.resume_reading()
+                self.near.resume_reading()
 
     def far_lost(self, error: Exception | None) -> None:
         """The other server's connection is gone."""
-        if self._near is None:
+        if self.near is None:
             # The client's may never come.
             self._timer.cancel()
             self._passages.discard(self)
         elif error is None:
-            self._near.close()
+            self.near.close()
         else:
-            self._near.abort()
+            self.near.abort()
 
     def _end(self, ended: asyncio.Transport, other: asyncio.Transport) -> bool:
         """Tell `other` that nothing more comes from `ended`; whether that one stays open."""
@@ -112,8 +112,8 @@ class Passage(Tunnel):
             self._timer = self._loop.call_later(left, self._check)
             return
         self.far.abort()
-        if self._near is not None:
-            self._near.abort()
+        if self.near is not None:
+            self.near.abort()
 
 
 class _FarSide(asyncio.Protocol):

@@ -38,7 +38,7 @@ _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 def passed_on(request: Request) -> bytes:
     """The fields of `request` that are for the server behind, each with its line end."""
     raw = request.head.raw
-    fields = raw[len(request.head.line) : -2]
+    fields = raw[raw.index(b"\r\n") : -2]
     options = _options(fields)
     fields = _OF_REQUESTS.sub(b"", fields)
     if options:

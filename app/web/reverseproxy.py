@@ -91,6 +91,11 @@ class ReverseProxy(Resource):
         """Reads the authorities, so that a missing file is found at the start. Raises `OSError`."""
         self._context(parse_endpoint(self.upstream))
 
+    async def close(self) -> None:
+        """Closes the connections that are kept."""
+        if self._pool is not None:
+            self._pool.close()
+
     def render(self, request: "Request") -> Rendered:
         if request.method == "TRACE":
             # It would show a client what we tell the server behind.

@@ -1,11 +1,13 @@
 """Connections that pass a proxy unread: WebSocket, and through the hands of real clients."""
 
+import asyncio
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -186,15 +188,16 @@ def test_a_tunnel_holds_little_for_who_reads_slowly(behind: Behind, serve: Serve
         server.request()
         server.send(_SWITCH)
         client.reply(head_only=True)
-        (near,) = (each.transport for each in served.server.connections)
-        (far,) = served.call(lambda: [each.far for each in pool_of(proxy).passages])
+        (passage,) = served.call(lambda: list(pool_of(proxy).passages))
+        near, far = passage.near, passage.far
+        assert near is not None
         for sender, taker, source, sink in (
             (server, client, far, near),
             (client, server, near, far),
         ):
             thread = threading.Thread(target=sender.send, args=(bytes(size),))
             thread.start()
-            served.arrive(lambda source=source: not source.is_reading())  # type: ignore[misc]
+            served.arrive(partial(_is_paused, source))
             assert served.call(sink.get_write_buffer_size) < 1_000_000
             assert len(taker.exactly(size)) == size
             thread.join()
@@ -242,6 +245,10 @@ def test_an_http_library_keeps_its_connection(serve: Serve) -> None:
             client.post(served.url("/"), content=iter([b"a", b"b" * 100_000])).text
             == "100001 bytes"
         )
+
+
+def _is_paused(transport: asyncio.Transport) -> bool:
+    return not transport.is_reading()
 
 
 def _endpoint(served: Served) -> str:
