@@ -37,7 +37,7 @@ from .cgiprocess import CGIProcess
 from .cgireply import CGIError, CGIHead, parse_cgi_head, split_head
 from .errors import error_page
 from .resource import ErrorPage, Rendered, Resource, resource_for
-from .response import Response
+from .response import BODILESS, Response
 from .scriptmodule import UnsafeScriptError, check_program
 
 __all__ = [
@@ -143,6 +143,9 @@ class CGIScript(Resource):
             process = CGIProcess(path, command, environment, body, limits)
             stack.push_async_callback(process.end)
             head, rest = await _read_head(path, process, limits)
+            if head.local is not None or request.method == "HEAD" or head.status in BODILESS:
+                # Nobody wants what it prints, but perhaps what it still does.
+                await process.exhaust()
             if head.local is None:
                 output = _Output(process, rest, stack.pop_all())
                 return Response(output, head.status, head.headers)
@@ -279,7 +282,8 @@ class _Output:
 
     def __init__(self, process: CGIProcess, rest: bytes, stack: AsyncExitStack) -> None:
         self._process = process
-        self._rest = rest
+        # Also if it is empty: the head need not wait for more.
+        self._rest: bytes | None = rest
         self._stack = stack
         self._closed = False
         # The task that sends the reply. Somebody may have replaced it by another, unread.
@@ -291,9 +295,10 @@ class _Output:
         return self
 
     async def __anext__(self) -> bytes:
-        piece, self._rest = self._rest, b""
-        if not piece:
-            piece = await self._process.read()
+        piece, self._rest = self._rest, None
+        if piece is not None:
+            return piece
+        piece = await self._process.read()
         if not piece:
             await self._process.finish()
             raise StopAsyncIteration

@@ -92,6 +92,12 @@ class CGIProcess:
             raise self._failure
         return piece
 
+    async def exhaust(self) -> None:
+        """Lets it come to its end; what it prints is dropped. Raises as `read` and `finish`."""
+        while await self.read():
+            await asyncio.sleep(0)
+        await self.finish()
+
     async def finish(self) -> None:
         """To be called at the end of its output: raises `CGIError` if it did not come to that itself.
 
