@@ -248,14 +248,22 @@ DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
         "sessions",
     ),
     "perdure.app.web.data:Data": _RESOURCE | {"body", "type"},
+    "perdure.app.web.hostfolder:HostFolder": _RESOURCE | {"path", "default", "settings"},
+    "perdure.app.web.hosts:VirtualHosts": _RESOURCE | {"default", "hosts"},
+    "perdure.app.web.places:Below": _RESOURCE | {"path", "inside", "outside"},
+    "perdure.app.web.places:Places": _RESOURCE | {"wrapped", "places"},
     "perdure.app.web.redirect:ChildRedirector": _RESOURCE | {"url", "status"},
     "perdure.app.web.redirect:ParentRedirect": _RESOURCE,
     "perdure.app.web.redirect:Redirect": _RESOURCE | {"url", "status"},
     "perdure.app.web.resource:ErrorPage": _RESOURCE | {"status", "detail"},
     "perdure.app.web.resource:Resource": _RESOURCE,
+    # Not `Pattern`: some expressions take for ever.
+    "perdure.app.web.rewriting:Alias": _fields("source", "target", "last"),
+    "perdure.app.web.rewriting:Rewritten": _RESOURCE | {"wrapped", "rules"},
+    "perdure.app.web.rewriting:TildeToUsers": _fields("folder", "last"),
     "perdure.app.web.service:WebService": _SERVICE | {"site", "endpoints"},
     "perdure.app.web.site:Site": _fields(
-        "resource", "log", "headers", "display_tracebacks", "limits"
+        "resource", "log", "headers", "display_tracebacks", "limits", "trusted_proxies"
     ),
     "perdure.app.web.static:File": _RESOURCE
     | {
