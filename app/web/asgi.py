@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from ...persist.persistent import persistent
 from .asgiexchange import Exchange
 from .asgiscope import scope_of
-from .gateway import App, Gateway
+from .asgisocket import SocketExchange
+from .gateway import Gateway
 from .lifespan import Lifespan
 from .request import Request
 from .resource import Rendered
 from .response import Response
+from .websocket import offer_of
+from .websocketwire import SocketLimits
 
 if TYPE_CHECKING:
     from ..application import Application
@@ -33,10 +36,10 @@ class ASGIApplication(Gateway):
     protocol: ClassVar[str] = "ASGI"
     _lifespan: Lifespan | None = None
     _opened: int = 0
-    _running: "set[Exchange] | None" = None
+    _running: "set[Exchange | SocketExchange] | None" = None
 
-    def __init__(self, app: str | App) -> None:
-        super().__init__(app)
+    socket_limits = SocketLimits()
+    """Bounds for each WebSocket. Set it on the instance: class attributes are not saved."""
 
     async def open(self, application: "Application") -> None:
         self._opened += 1
@@ -67,16 +70,30 @@ class ASGIApplication(Gateway):
         lifespan = self._lifespan
         state = None if lifespan is None else lifespan.state
         loop = asyncio.get_running_loop()
-        exchange = Exchange(request, loop)
         running = self._running
         if running is None:
             running = self._running = set()
-        scope = scope_of(request, "http", state)
+        exchange: Exchange | SocketExchange
+        if _is_for_websocket(request):
+            offer = offer_of(request)
+            exchange = SocketExchange(request, offer, self.socket_limits, loop)
+            scope = scope_of(request, "websocket", state)
+            scope["subprotocols"] = list(offer.protocols)
+        else:
+            exchange = Exchange(request, loop)
+            scope = scope_of(request, "http", state)
         exchange.task = loop.create_task(exchange.run(self._loaded or self.load(), scope, running))
         return exchange.reply
 
 
-async def _settled(running: set[Exchange], seconds: float | None) -> None:
+def _is_for_websocket(request: Request) -> bool:
+    # Looked for in the bytes: most requests have no such field, and need not be taken apart for that.
+    if request.method != "GET" or b"pgrade" not in request.head.raw:
+        return False
+    return "websocket" in request.headers.get("upgrade", "").lower()
+
+
+async def _settled(running: set[Exchange | SocketExchange], seconds: float | None) -> None:
     tasks = [each.task for each in running if each.task is not None]
     if tasks:
         await asyncio.wait(tasks, timeout=seconds)

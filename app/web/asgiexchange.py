@@ -64,7 +64,7 @@ class Exchange:
             self._ledger = AppLedger(request.turn.ledger, loop)
             self._turn = Turn(self._ledger)
 
-    async def run(self, app: ASGI, scope: Scope, running: "set[Exchange]") -> None:
+    async def run(self, app: ASGI, scope: Scope, running: set[Any]) -> None:
         """Call the application, and see what it leaves. As long as it runs, this is in `running`."""
         running.add(self)
         turn = self._turn

@@ -36,9 +36,11 @@ def scope_of(request: Request, kind: str, state: dict[str, Any] | None) -> Scope
         # The port of a client is nobody's business, and behind a proxy nobody's knowledge.
         "client": None if request.client == "unix" else (request.client, 0),
         "server": address_of(host, request.secure),
-        "extensions": {},
+        "extensions": {} if kind == "http" else {"websocket.http.response": {}},
         "perdure.registry": request.registry,
     }
+    if kind == "websocket":
+        del scope["method"]
     if state is not None:
         scope["state"] = state.copy()
     return scope

@@ -53,8 +53,13 @@ class Later:
 
     def __await__(self) -> "Generator[Any, None, Rendered]":
         if not self.is_done:
-            waiter = asyncio.get_running_loop().create_future()
-            self.when_done(lambda _: waiter.done() or waiter.set_result(None))
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+            def tell(_: Later) -> None:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+            self.when_done(tell)
             yield from waiter
         return self.result()
 

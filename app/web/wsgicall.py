@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final
 
 from ..turns import Turn, UnsafeError, current
 from .appledger import ThreadLedger
@@ -265,7 +265,8 @@ def _response(status: object, headers: object) -> AppResponse:
     if not isinstance(headers, list):
         raise AppError(f"gave header fields that are not a list: {headers!r}")
     pairs: list[tuple[bytes, bytes]] = []
-    for pair in cast("list[Any]", headers):
+    given: list[Any] = headers
+    for pair in given:
         try:
             name, value = pair
             pairs.append((name.encode("latin-1"), value.encode("latin-1")))
