@@ -357,3 +357,5 @@ def _refusal(rendered: Rendered) -> Response:
 def _discard(rendered: Rendered) -> None:
     if isinstance(rendered, Response) and isinstance(rendered.body, FileBody):
         rendered.body.close()
+    elif isinstance(rendered, Upgrade):
+        rendered.tunnel.closed(None)
