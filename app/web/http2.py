@@ -298,6 +298,11 @@ class HTTP2Connection(asyncio.Protocol):
 
     # The end.
 
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for more of a request."""
+        return any(stream.waits for stream in self._streams.values())
+
     def _say_goodbye(self, code: ErrorCodes) -> None:
         """Refuses to go on."""
         self._h2.close_connection(code)

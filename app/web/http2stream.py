@@ -217,6 +217,11 @@ class HTTP2Stream(Rendering):
     def rendered(self) -> None:
         pass
 
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for more of the body."""
+        return self._body is not None and self._body.wanted
+
     # The end.
 
     def _end(self) -> None:
