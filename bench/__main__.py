@@ -22,6 +22,7 @@ from . import (
     formats,
     http,
     memory,
+    proxy,
     recovery,
     scale,
     schema,
@@ -32,6 +33,7 @@ from .claims import Bound, Verdict, table
 
 PARTS = (
     "http",
+    "proxy",
     "durability",
     "checkpoint",
     "recovery",
@@ -72,12 +74,14 @@ def main(parts: tuple[str, ...], rounds: int, seconds: int) -> None:
 
 
 def _measure(part: str, folder: Path, rounds: int, seconds: int) -> Generator[Verdict]:
-    if part in ("http", "durability", "memory") and shutil.which("wrk") is None:
+    if part in ("http", "proxy", "durability", "memory") and shutil.which("wrk") is None:
         print(f"skipped: {part}: no wrk on PATH", file=sys.stderr)
         return
     match part:
         case "http":
             yield from http.run(folder, rounds, seconds)
+        case "proxy":
+            yield from proxy.run(folder, rounds, seconds)
         case "durability":
             yield from durability.run(folder, rounds, seconds)
         case "checkpoint":

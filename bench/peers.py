@@ -69,20 +69,22 @@ def caddy(site: Path) -> Server:
 
 def twisted_files(site: Path) -> Server:
     """`twistd web --path` on the folder `site`, with its access log."""
-    return _twisted("twisted files", ["--path", str(site)])
+    return twisted("twisted files", ["--path", str(site)])
 
 
 def twisted_hello() -> Server:
     """`twistd web --class` on a resource that says hello, with its access log."""
-    return _twisted("twisted hello", ["--class", "twisted_hello.Hello"])
+    return twisted("twisted hello", ["--class", "twisted_hello.Hello"])
 
 
-def _twisted(name: str, options: list[str]) -> Server:
+def twisted(name: str, options: list[str], pages: Path = PAGES) -> Server:
+    """`twistd web` with `options`, which may name what is in the folder `pages`."""
+
     def launch(folder: Path, port: int) -> Launch:
         daemon = [str(BIN / "twistd"), "-n", "--pidfile", "", "--logfile", "twistd.log"]
         listen = f"tcp:{port}:interface=127.0.0.1"
         web = ["web", "--listen", listen, "--logfile", "access.log", *options]
-        return Launch([*daemon, *web], {"PYTHONPATH": str(PAGES)})
+        return Launch([*daemon, *web], {"PYTHONPATH": str(pages)})
 
     return Server(name, str(BIN / "twistd"), launch)
 
