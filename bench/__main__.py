@@ -17,6 +17,7 @@ from perdure.persist.errors import PerdureError
 
 from . import (
     checkpoint,
+    compression,
     crash,
     durability,
     formats,
@@ -28,12 +29,15 @@ from . import (
     schema,
     signing,
     start,
+    static,
 )
 from .claims import Bound, Verdict, table
 
 PARTS = (
     "http",
+    "static",
     "proxy",
+    "compression",
     "durability",
     "checkpoint",
     "recovery",
@@ -74,14 +78,18 @@ def main(parts: tuple[str, ...], rounds: int, seconds: int) -> None:
 
 
 def _measure(part: str, folder: Path, rounds: int, seconds: int) -> Generator[Verdict]:
-    if part in ("http", "proxy", "durability", "memory") and shutil.which("wrk") is None:
+    if part in ("http", "static", "proxy", "durability", "memory") and shutil.which("wrk") is None:
         print(f"skipped: {part}: no wrk on PATH", file=sys.stderr)
         return
     match part:
         case "http":
             yield from http.run(folder, rounds, seconds)
+        case "static":
+            yield from static.run(folder, rounds, seconds)
         case "proxy":
             yield from proxy.run(folder, rounds, seconds)
+        case "compression":
+            yield from compression.run(folder, rounds)
         case "durability":
             yield from durability.run(folder, rounds, seconds)
         case "checkpoint":

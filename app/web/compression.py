@@ -16,11 +16,12 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, ParamSpec, TypeVar
 
 import attrs
 
@@ -33,6 +34,9 @@ from .sending import FileShrunkError, LengthError, PieceError
 
 if TYPE_CHECKING:
     from .request import Request
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 TYPES: Final = (
     "text/*",
@@ -54,7 +58,7 @@ _NEVER: Final = "text/event-stream"
 _AT_ONCE: Final = 16 * 1024
 """Up to so many bytes are compressed in the loop: a thread would take longer."""
 
-_SLICE: Final = 256 * 1024
+_SLICE: Final = 64 * 1024
 
 
 @attrs.define(str=False)
@@ -231,6 +235,17 @@ def _size(body: Body) -> int | None:
     return None
 
 
+@cache
+def _threads() -> ThreadPoolExecutor:
+    # Not the loop's own, which has many: together they would keep the loop from its core.
+    return ThreadPoolExecutor(max((os.cpu_count() or 1) - 1, 1), "perdure-compression")
+
+
+async def _in_thread(function: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_threads(), partial(function, *given, **named))
+
+
 async def _nothing() -> AsyncIterator[bytes]:
     return
     yield b""
@@ -263,7 +278,7 @@ async def _read(body: FileBody) -> AsyncIterator[bytes]:
         offset, end = part.offset, part.offset + part.length
         while offset < end:
             size = min(_SLICE, end - offset)
-            piece = await asyncio.to_thread(os.pread, body.fd, size, offset)
+            piece = await _in_thread(os.pread, body.fd, size, offset)
             if not piece:
                 raise FileShrunkError(end - offset)
             offset += len(piece)
@@ -296,8 +311,8 @@ async def _coded(pieces: AsyncGenerator[bytes], coder: _Coder) -> AsyncIterator[
                 yield (coder.add(piece) + coder.push()) if piece else b""
                 continue
             for start in range(0, len(piece), _SLICE):
-                data = await asyncio.to_thread(coder.add, piece[start : start + _SLICE])
+                data = await _in_thread(coder.add, piece[start : start + _SLICE])
                 if data:
                     yield data
-            yield await asyncio.to_thread(coder.push)
+            yield await _in_thread(coder.push)
         yield coder.end()
