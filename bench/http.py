@@ -26,14 +26,17 @@ class Page:
 
     `varied`: with another query each time. A client of the real world repeats its head, but a
     thousand clients have a thousand heads, and a server that remembers heads shall not hide it.
+    `accepts`: what is said in Accept-Encoding.
     """
 
     server: str
     path: str = "/"
     varied: bool = False
+    accepts: str = ""
 
     def __str__(self) -> str:
-        return f"{self.server} {self.path}{'?N' if self.varied else ''}"
+        coding = f" ({self.accepts})" if self.accepts else ""
+        return f"{self.server} {self.path}{'?N' if self.varied else ''}{coding}"
 
 
 @attrs.frozen
@@ -184,7 +187,7 @@ def _warm(instance: Running, page: Page) -> None:
     if expected is not None and size != expected:
         reason = f"{page.path} has {size} octets, not {expected}"
         raise ServerError(instance.server.name, reason)
-    load.run(instance.url(page.path), 1, varied=page.varied)
+    load.run(instance.url(page.path), 1, varied=page.varied, accepts=page.accepts)
 
 
 def _sample(
@@ -196,7 +199,9 @@ def _sample(
         for page in pages if number % 2 == 0 else reversed(pages):
             instance = instances[page.server]
             before = instance.cpu_seconds()
-            result = load.run(instance.url(page.path), seconds, varied=page.varied)
+            result = load.run(
+                instance.url(page.path), seconds, varied=page.varied, accepts=page.accepts
+            )
             sample = Sample(result, instance.cpu_seconds() - before)
             samples[page].append(sample)
             print(f"round {number + 1}/{rounds}: {page}: {sample}", file=sys.stderr)

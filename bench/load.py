@@ -72,13 +72,16 @@ def _load(report: dict[str, Any], url: str) -> Load:
     )
 
 
-def run(url: str, seconds: int, *, varied: bool = False) -> Load:
+def run(url: str, seconds: int, *, varied: bool = False, accepts: str = "") -> Load:
     """Ask for `url` over 64 kept connections for whole `seconds`, from the core of the load.
 
-    `varied` gives every request a query of its own, so that no two heads are the same bytes.
+    `varied` gives every request a query of its own, so that no two heads are the same bytes; `accepts`
+    is the Accept-Encoding of all.
     """
     script = VARIED if varied else REPORT
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"-s{script}", url]
+    if accepts:
+        command += ["-H", f"Accept-Encoding: {accepts}"]
     with pinned(LOAD_CORE):
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=seconds + 15, check=False

@@ -65,16 +65,19 @@ class FileReply(Resource):
         return [("Content-Type", kind), *self._encoded, *self._same]
 
     def render_GET(self, request: "Request") -> Rendered:
-        raw = request.head.raw.lower()
+        return self.answer(request, request.head.raw.lower())
+
+    def answer(self, request: "Request", lowered: bytes) -> Rendered:
+        """As `render_GET`; `lowered` is the head of the request in lower case."""
         # Most requests ask for neither; the fields need not be taken apart to know.
-        if b"\r\nif-" in raw:
+        if b"\r\nif-" in lowered:
             headers = request.headers
             status = self._validators.refusal(headers)
             if status == 304:
                 return self._unchanged()
             if status is not None:
                 return error_page(status, "The file is not the version that was expected.")
-        if b"\r\nrange:" in raw and request.method == "GET":
+        if b"\r\nrange:" in lowered and request.method == "GET":
             return self._ranges(request)
         return self._prepared or self._whole(request)
 

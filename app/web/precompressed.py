@@ -1,8 +1,6 @@
 """Files that lie there compressed already: ``page.css.br`` beside ``page.css``."""
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from .filereply import FileReply
@@ -16,11 +14,11 @@ CODINGS: Final[Mapping[str, str]] = {".zst": "zstd", ".br": "br", ".gz": "gzip"}
 
 VARIES: Final = (("Vary", "Accept-Encoding"),)
 
-_FIELD: Final = re.compile(rb"\r\naccept-encoding:([^\r]*)", re.IGNORECASE)
+_FIELD: Final = b"\r\naccept-encoding:"
+_MOST_KNOWN: Final = 64
 _ALIASES: Final = {"x-gzip": "gzip"}
 
 
-@lru_cache(256)
 def chosen(field: str, offered: Sequence[str]) -> str | None:
     """Which of the `offered` codings an Accept-Encoding prefers; None for the file as it is.
 
@@ -56,12 +54,23 @@ class NegotiatedReply(Resource):
         self.plain = plain
         self.coded = coded
         self.cost = plain.cost + sum(each.cost for each in coded.values())
-        self._offered = tuple(coded)
+        self._known: dict[bytes, FileReply] = {}
 
     def render_GET(self, request: "Request") -> Rendered:
-        fields = _FIELD.findall(request.head.raw)
-        if not fields:
-            return self.plain.render_GET(request)
-        # A head is Latin-1 and the words of this field are ASCII: no spelling is lost.
-        coding = chosen(b",".join(fields).decode("latin-1").strip(), self._offered)
-        return (self.plain if coding is None else self.coded[coding]).render_GET(request)
+        # Taking all fields apart would cost more than all the rest.
+        lowered = request.head.raw.lower()
+        start = lowered.find(_FIELD)
+        if start < 0:
+            return self.plain.answer(request, lowered)
+        end = lowered.index(b"\r", start + 2)
+        reply = self._known.get(lowered[start:end])
+        # Several fields of that name are one list, and rare.
+        if reply is None or _FIELD in lowered[end:]:
+            reply = self._preferred(request)
+            if len(self._known) < _MOST_KNOWN and _FIELD not in lowered[end:]:
+                self._known[lowered[start:end]] = reply
+        return reply.answer(request, lowered)
+
+    def _preferred(self, request: "Request") -> FileReply:
+        coding = chosen(request.headers.get("accept-encoding", ""), tuple(self.coded))
+        return self.plain if coding is None else self.coded[coding]
