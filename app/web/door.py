@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import functools
 import logging
 import socket
 import ssl
@@ -40,7 +41,7 @@ class Door:
         self._server = server
         self._bound = bound
         self._context = context
-        self._entering: dict[asyncio.Task[None], None] = {}
+        self._entering: dict[asyncio.Task[bool], None] = {}
         self._pause: asyncio.TimerHandle | None = None
         bound.setblocking(False)
         self._open()
@@ -78,12 +79,18 @@ class Door:
                 oldest.cancel()
             task = self._server.loop.create_task(self._let_in(client))
             self._entering[task] = None
-            task.add_done_callback(self._forget)
+            task.add_done_callback(functools.partial(self._forget, client))
 
-    def _forget(self, task: "asyncio.Task[None]") -> None:
+    def _forget(self, client: socket.socket, task: "asyncio.Task[bool]") -> None:
         self._entering.pop(task, None)
+        # Here, because a task that is cancelled before its first step does nothing at all.
+        if task.cancelled() or task.exception() is not None or not task.result():
+            client.close()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _report.error("a client could not be let in", exc_info=error)
 
-    async def _let_in(self, client: socket.socket) -> None:
+    async def _let_in(self, client: socket.socket) -> bool:
+        """Whether the client is in, and its socket no longer ours to close."""
         seconds = self._server.limits.handshake_time
         client.setblocking(False)
         try:
@@ -93,14 +100,12 @@ class Door:
                     await self._server.loop.connect_accepted_socket(
                         lambda: _Negotiation(self._server), client, ssl=self._context
                     )
-                    return
+                    return True
             if first.isalpha() and first.isupper():
                 _answer_plainly(client)
         except (OSError, TimeoutError) as error:
             _report.debug("no TLS handshake: %s", error)
-        except asyncio.CancelledError:
-            pass
-        client.close()
+        return False
 
     async def _first_bytes(self, client: socket.socket) -> bytes:
         """The first bytes that the client sends, which stay to be read; empty if it closes."""
