@@ -8,6 +8,7 @@ from urllib.parse import quote
 from .folder import Folder, Found, refusal
 from .listing import Order, listing_page, row
 from .mime import content_type
+from .ownpage import OwnPage
 from .resource import Resource
 from .response import Response
 
@@ -54,7 +55,7 @@ class FolderListing(Resource):
         order = Order.of(request.args.get("sort", ""), request.args.get("order", ""))
         # A folder may be large and its disk slow; others are served meanwhile.
         page = await asyncio.to_thread(self._page, "/" + "/".join(request.segments), order)
-        return Response(page)
+        return OwnPage(page)
 
     def _page(self, path: str, order: Order) -> str:
         try:

@@ -13,6 +13,7 @@ from ...persist.persistent import persistent
 from .errors import HTTPError
 from .foldersettings import checked_settings
 from .listing import Row, listing_page, row
+from .ownpage import OwnPage
 from .resource import ErrorPage, Rendered, Resource
 from .response import Response
 from .static import DEFAULT_PROCESSORS, File, StaticError, withhold
@@ -135,7 +136,7 @@ class UserFolder(Resource):
             raise HTTPError(404)
         if request.segments[-1:] != [""]:
             return Response(b"", 301, [("Location", _with_slash(request))])
-        return await asyncio.to_thread(self._page, "/" + "/".join(request.segments))
+        return OwnPage(await asyncio.to_thread(self._page, "/" + "/".join(request.segments)))
 
     def _page(self, path: str) -> str:
         rows: list[Row] = []
