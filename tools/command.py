@@ -143,7 +143,7 @@ class KindGroup(click.Group):
                     ctx.params[name] = value
             return Choice(cmd_name, kind, options)
 
-        return click.Command(
+        return _KindCommand(
             cmd_name,
             params=[*kind.options, *self.shared],
             callback=choose,
@@ -161,6 +161,21 @@ class KindGroup(click.Group):
                 rows.append((name, f"cannot be used: {error}"))
         with formatter.section("Kinds"):
             formatter.write_dl(rows)
+
+
+class _KindCommand(click.Command):
+    """A kind as a command, whose help lists options by their sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                section = param.section if isinstance(param, kinds.Option) else "Options"
+                sections.setdefault(section, []).append(record)
+        for section, records in sections.items():
+            with formatter.section(section):
+                formatter.write_dl(records)
 
 
 def version_option() -> click.Option:

@@ -24,12 +24,21 @@ if TYPE_CHECKING:
 GROUP = "perdure.kinds"
 
 
+class Option(click.Option):
+    """An option of a kind, shown in the help among those of its `section`."""
+
+    def __init__(self, *args: Any, section: str, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.section = section
+
+
 @attrs.frozen
 class Kind:
     """One kind of application: its options, and how to make its service from them.
 
     `make` is called with the parsed options by name. It imports what it needs itself, so that
-    listing the kinds stays quick, and raises a `PerdureError` for a value it cannot serve.
+    listing the kinds stays quick, and raises a `PerdureError` for a value it cannot serve. A kind with
+    many options gives them sections, as `Option`.
     """
 
     summary: str

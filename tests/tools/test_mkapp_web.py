@@ -1,0 +1,237 @@
+"""What the options of ``mkapp web`` do, each by a request."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from perdure.app.web.hosts import VirtualHosts
+from perdure.app.web.resource import Resource
+from perdure.persist.errors import PerdureError
+
+from ..web.conftest import Served
+from .webmade import ask, made, serving
+
+PROGRAM = """\
+#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\nrun %s' "$PATH_INFO"
+"""
+
+
+class Hello(Resource):
+    """A page of a class."""
+
+    is_leaf = True
+
+    def render_GET(self, request: object) -> str:
+        return "hello"
+
+
+def wsgi(environ: dict[str, str], start_response: object) -> list[bytes]:
+    """An application."""
+    assert callable(start_response)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"wsgi " + environ["PATH_INFO"].encode()]
+
+
+@pytest.fixture(name="site")
+def site_fixture(tmp_path: Path) -> Path:
+    folder = tmp_path / "site"
+    (folder / "docs").mkdir(parents=True)
+    (folder / "index.html").write_text("<!doctype html><title>Home</title>" + " " * 1000)
+    (folder / "about.html").write_text("about")
+    (folder / "docs" / "a.txt").write_text("a")
+    (folder / "lost.j2").write_text("lost {{ status }} {{ path }}")
+    (folder / "run.cgi").write_text(PROGRAM)
+    (folder / "run.cgi").chmod(0o755)
+    return folder
+
+
+@pytest.fixture(name="other")
+def other_fixture(tmp_path: Path) -> Path:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "index.html").write_text("other")
+    return tmp_path / "other"
+
+
+def texts(served: Served, *paths: str, host: str = "x") -> list[str]:
+    return [ask(served, path, host=host).body.decode().strip() for path in paths]
+
+
+def test_hosts_have_folders_and_the_rest_the_path(site: Path, other: Path) -> None:
+    hosts = other.parent / "hosts"
+    (hosts / "third.org").mkdir(parents=True)
+    (hosts / "third.org" / "index.html").write_text("third")
+    options = ("--vhost", f"*.example.org={other}", "--host-folder", hosts)
+    with serving("--path", site, *options) as served:
+        assert texts(served, "/", host="www.example.org") == ["other"]
+        assert texts(served, "/", host="third.org:80") == ["third"]
+        assert "Home" in texts(served, "/", host="fourth.org")[0]
+    with serving(*options) as served:
+        assert texts(served, "/", host="a.example.org") == ["other"]
+        assert ask(served, host="fourth.org").status == 404
+
+
+def test_users_have_pages_beside_the_path_or_alone(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pwd
+
+    (tmp_path / "public_html").mkdir()
+    (tmp_path / "public_html" / "index.html").write_text("anna's")
+    os.chown(tmp_path / "public_html", 1234, 1234) if os.getuid() == 0 else None
+    uid = 1234 if os.getuid() == 0 else os.getuid()
+    entry = pwd.struct_passwd(("anna", "x", uid, uid, "", str(tmp_path), ""))
+    monkeypatch.setattr(pwd, "getpwnam", {"anna": entry}.__getitem__)
+    with serving("--path", site, "--users") as served:
+        assert texts(served, "/~anna/", "/users/anna/") == ["anna's", "anna's"]
+        assert "Home" in texts(served, "/")[0]
+    with serving("--users") as served:
+        assert texts(served, "/~anna/", "/anna/") == ["anna's", "anna's"]
+
+
+def test_a_path_is_passed_on_to_a_server_behind(site: Path, other: Path) -> None:
+    with serving("--path", other) as behind:
+        endpoint = f"tcp:{behind.address[1]}:interface=127.0.0.1"
+        with serving("--path", site, "--proxy", f"/api/={endpoint}") as served:
+            assert texts(served, "/api/", "/about.html") == ["other", "about"]
+        with serving("--proxy", f"/={endpoint}") as served:
+            assert texts(served, "/") == ["other"]
+
+
+def test_a_path_leads_elsewhere(site: Path) -> None:
+    options = ("--redirect", "/old=https://example.org/new", "--alias", "/us=/about.html")
+    with serving("--path", site, *options, "--rewrite", r"/d-(\w)", r"/docs/\1.txt") as served:
+        assert ask(served, "/old/x?y=1").get("location") == "https://example.org/new/x?y=1"
+        assert texts(served, "/us", "/d-a") == ["about", "a"]
+    with serving("--redirect", "/=https://example.org/") as served:
+        assert ask(served, "/a").get("location") == "https://example.org/a"
+
+
+def test_an_application_of_python_is_the_root() -> None:
+    with serving("--wsgi", f"{__name__}:wsgi") as served:
+        assert texts(served, "/a/b") == ["wsgi /a/b"]
+    with serving("--wsgi", f"{__name__}.wsgi", "--redirect", "/a=https://x.org/") as served:
+        assert texts(served, "/b") == ["wsgi /b"]
+        assert ask(served, "/a").status == 302
+
+
+def test_programs_are_run_when_that_is_asked_for_and_never_shown(site: Path) -> None:
+    with serving("--path", site, "--cgi") as served:
+        assert texts(served, "/run.cgi/more") == ["run /more"]
+    for options in ((), ("--no-scripts",)):
+        with serving("--path", site, *options) as served:
+            assert ask(served, "/run.cgi").status == 403
+
+
+def test_a_single_page_application_answers_where_there_is_no_page(site: Path) -> None:
+    with serving("--path", site, "--spa", "index.html") as served:
+        reply = ask(served, "/any/where", "Accept: text/html")
+    assert (reply.status, b"Home" in reply.body) == (200, True)
+
+
+def test_folders_are_listed_unless_not(site: Path) -> None:
+    with serving("--path", site) as served:
+        assert ask(served, "/docs/").status == 200
+    with serving("--path", site, "--no-listing", "--forbidden", site / "lost.j2") as served:
+        reply = ask(served, "/docs/")
+    assert (reply.status, reply.body) == (403, b"lost 403 /docs/")
+
+
+def test_errors_have_pages_of_the_site_whatever_answers(site: Path) -> None:
+    page = site / "lost.j2"
+    with serving("--path", site, "--not-found", page, "--error-page", f"405={page}") as served:
+        assert texts(served, "/gone") == ["lost 404 /gone"]
+        assert ask(served, "/gone").status == 404
+
+
+def test_replies_have_the_fields_that_were_asked_for(site: Path) -> None:
+    options = (
+        *("--cache-control", "text/plain=max-age=60", "--cache-control", "no-cache"),
+        *("--csp", "default-src 'self'", "--add-header", "X-Mood: fine"),
+    )
+    with serving("--path", site, *options, "--cors", "https://app.example.org") as served:
+        page, text = ask(served, "/"), ask(served, "/docs/a.txt", "Origin: https://app.example.org")
+    assert page.get("cache-control") == "no-cache"
+    assert page.get("content-security-policy") == "default-src 'self'"
+    assert page.get("x-mood") == "fine"
+    assert text.get("cache-control") == "max-age=60"
+    assert text.get("content-security-policy") is None
+    assert text.get("access-control-allow-origin") == "https://app.example.org"
+
+
+def test_our_own_pages_are_protected_without_being_asked(site: Path) -> None:
+    with serving("--path", site) as served:
+        for path in ("/docs/", "/gone"):
+            assert "default-src 'none'" in (ask(served, path).get("content-security-policy") or "")
+
+
+def test_replies_are_compressed_when_that_is_asked_for(site: Path) -> None:
+    for options, coding in (((), None), (("--compress",), "gzip")):
+        with serving("--path", site, *options) as served:
+            assert ask(served, "/", "Accept-Encoding: gzip").get("content-encoding") == coding
+
+
+def test_proxies_are_believed_when_they_are_named(site: Path, tmp_path: Path) -> None:
+    service = made("--path", site, "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "unix")
+    assert service.site.trusted_proxies == ("10.0.0.0/8", "unix")
+    assert made("--path", site, "--display-tracebacks").site.display_tracebacks
+
+
+def test_settings_of_files_are_those_of_every_folder(site: Path, other: Path) -> None:
+    (other / "home.txt").write_text("home")
+    vhost = ("--vhost", f"a.org={other}")
+    root = made("--path", site, *vhost, "--index", "home.txt").site.resource
+    assert isinstance(root, VirtualHosts)
+    with serving("--path", site, *vhost, "--index", "home.txt", "--no-listing") as served:
+        assert texts(served, "/", host="a.org") == ["home"]
+        assert ask(served, "/").status == 403
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "say what to serve"),
+        (("--cgi",), "say what to serve|only for files"),
+        (("--path", ".", "--class", "a.B"), "--path and --class: only one"),
+        (("--wsgi", "a:b", "--asgi", "a:b"), "--wsgi and --asgi: only one"),
+        (("--wsgi", "nowhere:app"), "nowhere"),
+        (("--wsgi", "nowhere"), "nowhere"),
+        (("--asgi", "os:nothing"), "nothing"),
+        (("--class", "os.getcwd"), "not a Resource"),
+        (("--class", "getcwd"), "expected module.Class"),
+        (("--users", "--cgi"), "--cgi: only for files, of --path"),
+        (("--redirect", "/=https://a.org/", "--index", "a"), "--index: only for files"),
+        (("--path", ".", "--no-scripts", "--php"), "--php: not together with --no-scripts"),
+        (("--path", ".", "--proxy", "/=tcp:80"), "nothing to be served besides"),
+        (("--path", ".", "--proxy", "tcp:80"), "expected /PATH=ENDPOINT"),
+        (("--path", ".", "--proxy", "/a=tcp:x"), "endpoint 'tcp:x'"),
+        (("--path", ".", "--proxy", "a=tcp:80"), "place 'a'"),
+        (("--path", ".", "--proxy", "/a=tcp:80", "--redirect", "/a/=/b"), "another at /a"),
+        (("--path", ".", "--redirect", "/a=javascript:x"), "javascript"),
+        (("--path", ".", "--alias", "/a"), "expected /OLD=/NEW"),
+        (("--path", ".", "--alias", "/a=b"), "begins with a slash"),
+        (("--path", ".", "--rewrite", "/(", "/a"), "rewriting regex"),
+        (("--path", ".", "--vhost", "a.org"), "expected HOST=FOLDER"),
+        (("--path", ".", "--vhost", "a b=."), "host 'a b'"),
+        (("--path", ".", "--vhost", "a.org=/nowhere"), "/nowhere"),
+        (("--path", ".", "--spa", "../x"), "fallback"),
+        (("--path", ".", "--processor", "pl=a.B"), "expected .EXTENSION"),
+        (("--path", ".", "--processor", ".pl=B"), "expected module.Class"),
+        (("--path", ".", "--cors", "example.org"), "example.org"),
+        (("--path", ".", "--csp", "a\nb"), "control characters"),
+        (("--path", ".", "--cache-control", "a\nb"), "control characters"),
+        (("--path", ".", "--error-page", "lost.html"), "expected STATUS=FILE"),
+        (("--path", ".", "--error-page", "404=/nowhere"), "/nowhere"),
+        (("--path", ".", "--error-page", "200=/etc/hosts"), "400 to 599"),
+        (("--path", ".", "--error-page", "404=/etc/hosts", "--not-found", "/etc/hosts"), "twice"),
+        (("--path", ".", "--add-header", "X"), "expected 'Name: value'"),
+        (("--path", ".", "--trusted-proxy", "proxy"), "trusted proxy 'proxy'"),
+        (("--path", ".", "--listen", "udp:53"), "endpoint 'udp:53'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(words: tuple[str, ...], said: str) -> None:
+    with pytest.raises(PerdureError, match=said) as refused:
+        made(*words)
+    assert "\n" not in str(refused.value).replace("a\nb", "")
+    assert refused.value.exit_status in (os.EX_USAGE, os.EX_CONFIG)

@@ -1,0 +1,107 @@
+"""What ``mkapp web`` is told of files and of who answers for them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ..kind import BuildError
+from .weboptions import flag, halves
+
+if TYPE_CHECKING:
+    from ...app.web.resource import Resource
+    from ...app.web.static import File, Processor
+
+_OF_ALL: Final = {
+    "index": "index_names",
+    "mime_type": "default_type",
+    "ignore_ext": "ignored_extensions",
+    "spa": "fallback",
+}
+_OF_SCRIPTS: Final = ("no_scripts", "cgi", "php", "processor")
+GIVERS: Final = ("path", "vhost", "host_folder")
+"""The options that say where files are."""
+
+
+def check_files(options: Mapping[str, Any]) -> None:
+    """Raises `BuildError` for options of files where none are served."""
+    names = [*_OF_ALL, "no_listing", *_OF_SCRIPTS]
+    unused = [flag(name) for name in names if options[name]]
+    if unused and not any(options[name] for name in GIVERS):
+        givers = ", ".join(map(flag, GIVERS))
+        raise BuildError(f"{', '.join(unused)}: only for files, of {givers}")
+    if options["no_scripts"]:
+        running = [flag(name) for name in ("cgi", "php") if options[name]]
+        if running:
+            raise BuildError(f"{', '.join(running)}: not together with --no-scripts")
+
+
+def plain_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a `File` that do not concern scripts."""
+    settings = {setting: options[name] for name, setting in _OF_ALL.items() if options[name]}
+    if options["no_listing"]:
+        settings["listing"] = False
+    return settings
+
+
+def settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a `File`."""
+    return {**plain_settings(options), "processors": _processors(options)}
+
+
+def _processors(options: Mapping[str, Any]) -> "dict[str, Processor]":
+    from ...app.web import cgi, static
+
+    found: dict[str, Processor] = dict(static.DEFAULT_PROCESSORS)
+    programs: dict[str, Processor] = {".cgi": cgi.CGIScript, ".php": cgi.PHPScript}
+    for extension, processor in programs.items():
+        # What is not run is not published either: a program may hold secrets.
+        found[extension] = processor if options[extension[1:]] else static.withhold
+    if options["no_scripts"]:
+        found = dict.fromkeys(found, static.withhold)
+    for text in options["processor"]:
+        extension, name = halves("--processor", text, ".EXTENSION=module.Class")
+        if not extension.startswith(".") or len(extension) < 2:
+            raise BuildError(f"--processor {text}: expected .EXTENSION=module.Class")
+        found[extension] = _imported(name, "--processor")
+    return found
+
+
+def folder(path: str, settings: Mapping[str, Any]) -> "File":
+    """The files at `path`. Raises `StaticError` if there are none."""
+    from ...app.web.static import File
+
+    found = File(path, **settings)
+    found.check()
+    return found
+
+
+def instance(name: str) -> "Resource":
+    """An object of the class of `Resource` called `name`."""
+    from ...app.web.resource import Resource
+
+    cls = _imported(name, "--class")
+    try:
+        resource = cls()
+    except Exception as error:
+        raise BuildError(f"--class {name}: cannot be called without arguments: {error}") from error
+    if not isinstance(resource, Resource):
+        raise BuildError(f"--class {name}: makes {resource!r}, which is not a Resource")
+    return resource
+
+
+def _imported(name: str, option: str) -> Any:
+    from pkgutil import resolve_name
+
+    module, _, attribute = name.rpartition(".")
+    if not (module and attribute.isidentifier()):
+        raise BuildError(f"{option} {name}: expected module.Class")
+    try:
+        found = resolve_name(name)
+    except Exception as error:
+        # The module is somebody's, and so is whatever goes wrong in it.
+        raise BuildError(
+            f"{option} {name}: {type(error).__name__}: {error}; "
+            "modules are found in this folder and by --pythonpath"
+        ) from error
+    if not callable(found):
+        raise BuildError(f"{option} {name}: is {found!r}, which cannot be called")
+    return found

@@ -1,0 +1,70 @@
+"""What ``mkapp web`` is told of replies, whatever makes them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ..kind import BuildError
+from .weboptions import halves
+
+if TYPE_CHECKING:
+    from ...app.web.replyfields import FieldRule
+    from ...app.web.resource import Resource
+
+_PAGES: Final = ("text/html", "application/xhtml+xml", "image/svg+xml")
+
+
+def wrapped(options: Mapping[str, Any], root: "Resource") -> "Resource":
+    """`root` in what changes its replies as was asked for, compression outermost."""
+    pages = _pages(options)
+    if pages:
+        from ...app.web.errorpages import ErrorPages
+
+        root = ErrorPages(root, pages)
+        root.check()
+    rules = _rules(options)
+    if rules:
+        from ...app.web.replyfields import ReplyFields
+
+        root = ReplyFields(root, rules)
+    if options["cors"]:
+        from ...app.web.crossorigin import CrossOrigin
+
+        root = CrossOrigin(root, options["cors"])
+    if options["compress"]:
+        from ...app.web.compression import Compressed
+
+        root = Compressed(root)
+    return root
+
+
+def header(text: str) -> tuple[str, str]:
+    """The header field in the text ``Name: value``."""
+    name, colon, value = text.partition(":")
+    if not (name.strip() and colon):
+        raise BuildError(f"--add-header {text!r}: expected 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def _pages(options: Mapping[str, Any]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for text in options["error_page"]:
+        status, path = halves("--error-page", text, "STATUS=FILE")
+        if not (status.isascii() and status.isdigit() and len(status) == 3):
+            raise BuildError(f"--error-page {text}: expected STATUS=FILE, such as 404=lost.html")
+        found[int(status)] = path
+    for status_of, name in ((404, "not_found"), (403, "forbidden")):
+        if options[name]:
+            if status_of in found:
+                option = name.replace("_", "-")
+                raise BuildError(f"--{option} and --error-page {status_of} say the same twice")
+            found[status_of] = str(options[name])
+    return found
+
+
+def _rules(options: Mapping[str, Any]) -> "list[FieldRule]":
+    from ...app.web.replyfields import FieldRule
+
+    found = [FieldRule.parse("Cache-Control", text) for text in options["cache_control"]]
+    if options["csp"]:
+        found.append(FieldRule("Content-Security-Policy", options["csp"], _PAGES))
+    return found

@@ -1,0 +1,131 @@
+"""The root of the site that the options of ``mkapp web`` describe.
+
+From the outside in: what is done to replies, rewriting, what answers at paths, hosts, and what was
+to be served in the first place.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..kind import BuildError
+from . import webfiles, webreplies
+from .weboptions import flag, halves
+
+if TYPE_CHECKING:
+    from ...app.web.resource import Resource
+    from ...app.web.rewriting import Rule
+
+_ROOTS: Final = ("path", "class_", "resource_script", "wsgi", "asgi")
+_INSTEAD: Final = ("vhost", "host_folder", "users", "proxy", "redirect")
+_USERS: Final = "users"
+
+
+def root(options: Mapping[str, Any]) -> "Resource":
+    """The resource at the root. Raises a `PerdureError` for what cannot be."""
+    webfiles.check_files(options)
+    found = _base(options)
+    places = _places(options)
+    if "/" in places:
+        if found is not None:
+            raise BuildError("--proxy and --redirect of / leave nothing to be served besides")
+        found = places.pop("/")
+    found = _hosted(options, found)
+    if options["users"]:
+        users = _users(options)
+        if found is None:
+            found = users
+        else:
+            places[f"/{_USERS}"] = users
+    with_users = f"/{_USERS}" in places
+    site = _rewritten(options, _placed(found, places), with_users=with_users)
+    return webreplies.wrapped(options, site)
+
+
+def _base(options: Mapping[str, Any]) -> "Resource | None":
+    """What was to be served, if anything."""
+    given = [name for name in _ROOTS if options[name]]
+    if len(given) > 1:
+        raise BuildError(f"{' and '.join(map(flag, given))}: only one of them can be the root")
+    if not given and not any(options[name] for name in _INSTEAD):
+        ways = ", ".join(map(flag, (*_ROOTS, *_INSTEAD)))
+        raise BuildError(f"say what to serve: --path FOLDER, or one of {ways}")
+    if options["path"]:
+        return webfiles.folder(str(options["path"].absolute()), webfiles.settings(options))
+    if options["class_"]:
+        return webfiles.instance(options["class_"])
+    if options["resource_script"]:
+        from ...app.web.script import ScriptRoot
+
+        return ScriptRoot(str(options["resource_script"].absolute()))
+    if options["wsgi"]:
+        from ...app.web.wsgi import WSGIApplication
+
+        return _checked(WSGIApplication(options["wsgi"]))
+    if options["asgi"]:
+        from ...app.web.asgi import ASGIApplication
+
+        return _checked(ASGIApplication(options["asgi"]))
+    return None
+
+
+def _checked(resource: "Resource") -> "Resource":
+    resource.check()
+    return resource
+
+
+def _hosted(options: Mapping[str, Any], default: "Resource | None") -> "Resource | None":
+    from ...app.web.hostfolder import HostFolder
+    from ...app.web.hosts import VirtualHosts
+
+    found = default
+    if options["host_folder"]:
+        path = options["host_folder"].absolute()
+        found = HostFolder(path, found, webfiles.settings(options))
+    if options["vhost"]:
+        found = hosts = VirtualHosts(found)
+        for text in options["vhost"]:
+            name, path = halves("--vhost", text, "HOST=FOLDER")
+            hosts.add_host(
+                name, webfiles.folder(str(Path(path).absolute()), webfiles.settings(options))
+            )
+    return found
+
+
+def _places(options: Mapping[str, Any]) -> "dict[str, Resource]":
+    from ...app.web.redirect import ChildRedirector
+    from ...app.web.reverseproxy import ReverseProxy
+
+    found: dict[str, Resource] = {}
+    makers = (("proxy", "ENDPOINT", ReverseProxy), ("redirect", "URL", ChildRedirector))
+    for name, second, maker in makers:
+        for text in options[name]:
+            path, target = halves(flag(name), text, f"/PATH={second}")
+            path = path.rstrip("/") or "/"
+            if path in found:
+                raise BuildError(f"{flag(name)} {text}: there is another at {path}")
+            found[path] = maker(target)
+    return found
+
+
+def _users(options: Mapping[str, Any]) -> "Resource":
+    from ...app.web.userfolder import UserFolder
+
+    return UserFolder(settings=webfiles.plain_settings(options))
+
+
+def _placed(base: "Resource | None", places: "dict[str, Resource]") -> "Resource":
+    from ...app.web.places import Places
+    from ...app.web.resource import Resource
+
+    base = Resource() if base is None else base
+    return Places(base, places) if places else base
+
+
+def _rewritten(options: Mapping[str, Any], wrapped: "Resource", *, with_users: bool) -> "Resource":
+    from ...app.web.rewriting import Alias, Pattern, Rewritten, TildeToUsers
+
+    rules: list[Rule] = [TildeToUsers(_USERS)] if with_users else []
+    rules += [Alias(*halves("--alias", text, "/OLD=/NEW")) for text in options["alias"]]
+    rules += [Pattern(regex, replacement) for regex, replacement in options["rewrite"]]
+    return Rewritten(wrapped, rules) if rules else wrapped
