@@ -1,6 +1,6 @@
 """What ``mkapp web`` makes of its options, in this process."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import click
@@ -21,7 +21,7 @@ def made(*words: object) -> WebService:
 
 
 @contextmanager
-def serving(*words: object) -> Iterator[Served]:
+def serving(*words: object) -> Generator[Served]:
     """Serves, within the block, what these words describe, but at a free port."""
     site = made(*words).site
     site.check()
