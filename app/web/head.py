@@ -23,7 +23,7 @@ CHUNKED: Final = -1
 _METHODS: Final = {
     name.encode(): name
     for line in (
-        "GET HEAD POST PUT DELETE OPTIONS PATCH TRACE QUERY",
+        "GET HEAD POST PUT DELETE OPTIONS PATCH TRACE QUERY CONNECT",
         "PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK SEARCH REPORT ACL BIND REBIND UNBIND",
         "MKACTIVITY CHECKOUT MERGE NOTIFY SUBSCRIBE UNSUBSCRIBE PURGE LINK UNLINK",
     )
@@ -35,6 +35,8 @@ _VERSIONS: Final = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1"}
 
 # RFC 3986, 3.2: what a name or an address with its port is made of.
 _GOOD_HOST = re.compile(rb"\nhost:[ \t]*[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*[ \t]*\r", re.IGNORECASE)
+# RFC 9112, 3.2.3.
+_GOOD_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 # What concerns the framing and the connection, found without taking the other fields apart.
 _CONCERNING = re.compile(
     rb"\n(host|connection|content-length|transfer-encoding|expect):", re.IGNORECASE
@@ -125,7 +127,11 @@ class Head:
         self.expects = False
         self._segments: list[str] | None = None
         self.for_log: tuple[str, str] | None = None
-        if target[0] != "/" and target != "*":
+        if method == "CONNECT":
+            if _GOOD_AUTHORITY.fullmatch(target) is None:
+                raise RequestError(400, "CONNECT is told a host and a port.")
+            self.authority, target = target, ""
+        elif target[0] != "/" and target != "*":
             scheme, _, rest = target.partition("://")
             if scheme.lower() not in ("http", "https") or not rest:
                 raise RequestError(400, "The address is neither a path nor an http URL.")
@@ -168,7 +174,7 @@ class Head:
         """
         if self._segments is None:
             path = self.path
-            if path == "*":
+            if path in ("*", ""):
                 self._segments = []
             elif "%" in path:
                 self._segments = [_decoded(part) for part in path[1:].split("/")]
@@ -197,8 +203,7 @@ def parse_head(raw: bytes, max_fields: int) -> Head:
     try:
         HttpRequestParser(None).feed_data(raw)
     except HttpParserUpgrade:
-        if raw.startswith(b"CONNECT "):
-            raise RequestError(501, "This server is not a proxy.") from None
+        pass
     except HttpParserError as error:
         raise RequestError(400, f"The request breaks the grammar of HTTP: {error}.") from None
     if raw.count(b"\n") - 2 > max_fields:
@@ -235,6 +240,8 @@ def parse_head(raw: bytes, max_fields: int) -> Head:
         head.length = CHUNKED
     elif b"content-length" in names:
         head.length = _content_length(head)
+    if method == "CONNECT" and head.length:
+        raise RequestError(400, "CONNECT has no body.")
     if b"expect" in names:
         if head.headers.get("expect", "").lower() != "100-continue":
             raise RequestError(417, "This server meets no expectation but 100-continue.")

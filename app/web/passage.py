@@ -32,13 +32,13 @@ class Passage(Tunnel):
 
     def opened(self, transport: asyncio.Transport) -> None:
         self.near = transport
-        if self.far.is_closing():
-            transport.close()
-            return
         if self._early:
             transport.write(self._early)
             self._early = b""
-        self.far.resume_reading()
+        if self.far.is_closing():
+            transport.close()
+        else:
+            self.far.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self._since = self._loop.time()

@@ -37,6 +37,8 @@ _BYTES: Final = (
 _WHOLE: Final = frozenset((str, bytes, PreparedResponse))
 _NOT_NOW: Final = "Nothing can be saved at the moment, so nothing was done. Please try again soon."
 
+_NO_PROXY: Final = "This server is not a proxy."
+
 _NOT_LOADED: Final = "A part of what this page needs is not available at the moment."
 
 _report = logging.getLogger("perdure.web")
@@ -77,6 +79,8 @@ class Rendering(Output):
         try:
             request.root = self._server.site.resource
             resource = resource_for(request.root, request)
+            if request.method == "CONNECT" and not resource.takes_connect:
+                raise HTTPError(501, _NO_PROXY, [("Connection", "close")])
             if request.turn is not None and resource.tells_state:
                 request.turn.touch_held(resource)
             self._deliver(request, resource, resource.render(request))

@@ -51,6 +51,9 @@ class Resource:
     False in a class, as it is for files, holds for that class alone and not for its subclasses.
     """
 
+    takes_connect: ClassVar[bool] = False
+    """Whether it answers CONNECT, which asks for a tunnel to elsewhere. Others never see it."""
+
     children: Mapping[str, "Resource"] = _NO_CHILDREN
     """The resources put below this one by hand. Change it with `put_child`."""
 

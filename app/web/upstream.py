@@ -5,12 +5,12 @@ import contextvars
 import math
 import ssl
 from collections import deque
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 
 from ..connecting import ConnectError
-from ..endpoints import Endpoint
 from .exchange import UpstreamConnection
 from .gatewayerror import (
     GatewayError,
@@ -19,6 +19,8 @@ from .gatewayerror import (
     UpstreamLateError,
 )
 from .passage import Passage
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 _SWEEP: Final = 1.0
 
@@ -74,22 +76,38 @@ class UpstreamLimits:
     from."""
 
 
-class Pool:
-    """The connections to `endpoint` in one event loop. Never saved.
+class Place(Protocol):
+    """What can be connected to: an endpoint, or some addresses."""
 
-    Those that were idle longest are used last, and closed first.
+    async def connect(
+        self, factory: Callable[[], P], *, timeout: float, context: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.Transport, P]:
+        """As `Endpoint.connect`."""
+        ...
+
+
+class Pool:
+    """The connections to `place` in one event loop. Never saved.
+
+    Those that were idle longest are used last, and closed first; without `keeps` none is used twice.
     """
 
     def __init__(
-        self, endpoint: Endpoint, limits: UpstreamLimits, context: ssl.SSLContext | None
+        self,
+        place: Place,
+        limits: UpstreamLimits,
+        context: ssl.SSLContext | None = None,
+        *,
+        keeps: bool = True,
     ) -> None:
-        self.endpoint = endpoint
+        self._place = place
         self.limits = limits
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
         self.passages: set[Passage] = set()
         """The tunnels that lead there."""
         self._context = context
+        self._keeps = keeps
         self._idle: list[UpstreamConnection] = []
         self.connections: set[UpstreamConnection] = set()
         """Those that are open, but for tunnels."""
@@ -150,6 +168,9 @@ class Pool:
 
     def release(self, connection: UpstreamConnection) -> None:
         """The exchange on `connection` is over, and it can be used again."""
+        if not self._keeps:
+            connection.abort()
+            return
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -207,7 +228,7 @@ class Pool:
     async def _connect(self) -> UpstreamConnection:
         self._connecting += 1
         try:
-            _, connection = await self.endpoint.connect(
+            _, connection = await self._place.connect(
                 lambda: UpstreamConnection(self),
                 timeout=self.limits.connect_time,
                 context=self._context,

@@ -19,6 +19,32 @@ def test_a_head_says_how_its_body_is_framed() -> None:
     assert parsed("Host: x", "Transfer-Encoding: chunked").length == CHUNKED
 
 
+@pytest.mark.parametrize("place", ["a.example:443", "192.0.2.1:1", "[2001:db8::1]:65535"])
+def test_connect_has_a_place_and_no_path(place: str) -> None:
+    head = parsed(f"Host: {place}", line=f"CONNECT {place} HTTP/1.1")
+    assert (head.method, head.authority, head.target) == ("CONNECT", place, place)
+    assert (head.path, head.query, head.segments()) == ("", "", [])
+
+
+@pytest.mark.parametrize(
+    ("place", "field"),
+    [
+        ("a.example", "X: y"),
+        ("a.example:", "X: y"),
+        ("/", "X: y"),
+        ("*", "X: y"),
+        ("http://a.example:443/", "X: y"),
+        ("a.example:443?x", "X: y"),
+        ("a.example:443", "Content-Length: 1"),
+        ("a.example:443", "Transfer-Encoding: chunked"),
+    ],
+)
+def test_connect_to_no_place_or_with_a_body_is_refused(place: str, field: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        parsed("Host: x", field, line=f"CONNECT {place} HTTP/1.1")
+    assert caught.value.status == 400
+
+
 NAMES = st.from_regex(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,12}", fullmatch=True).filter(
     lambda name: (
         name.lower()

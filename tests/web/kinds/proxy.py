@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from perdure.app.web.forwardproxy import ForwardProxy
+from perdure.app.web.resource import ErrorPage
 from perdure.app.web.reverseproxy import ReverseProxy
 from perdure.app.web.upstream import UpstreamLimits
 
@@ -12,4 +14,17 @@ def _proxy(folder: Path) -> ReverseProxy:
     return ReverseProxy(f"unix:{folder}/app.sock", "/base", limits=UpstreamLimits(connections=2))
 
 
-CASES = (KindCase(ReverseProxy, _proxy, "cannot be reached", status=502),)
+def _forward(_folder: Path) -> ForwardProxy:
+    return ForwardProxy(["*.example.org:80", "[::1]:*"], ErrorPage(404), private=["::1/128"])
+
+
+CASES = (
+    KindCase(ReverseProxy, _proxy, "cannot be reached", status=502),
+    KindCase(
+        ForwardProxy,
+        _forward,
+        "does not lead there",
+        ("GET http://example.com/ HTTP/1.1",),
+        status=403,
+    ),
+)
