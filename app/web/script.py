@@ -40,7 +40,12 @@ __all__ = [
     "ScriptError",
     "ScriptRoot",
     "UnsafeScriptError",
+    "cgi_script",
+    "file_as_is",
+    "kept_resource",
     "load_module",
+    "page_script",
+    "php_script",
 ]
 
 if TYPE_CHECKING:
@@ -144,6 +149,44 @@ class ScriptRoot(Wrapper):
             self._script = ResourceScript(os.path.realpath(self.path), request.registry)
             self._version = version
         return self._script
+
+
+# Processors by functions of this module: whoever trusts it lets a folder's files run, of any kind.
+
+
+def page_script(path: str, registry: Registry) -> Resource:
+    """The processor of ``.epy`` files, see `pagescript`."""
+    from .pagescript import PageScript
+
+    return PageScript(path, registry)
+
+
+def kept_resource(path: str, registry: Registry) -> Resource:
+    """The processor of ``.trp`` files, see `pickled`."""
+    from .pickled import SnapshotResource
+
+    return SnapshotResource(path, registry)
+
+
+def file_as_is(path: str, registry: Registry) -> Resource:
+    """The processor of ``.asis`` files, see `asis`."""
+    from .asis import AsIsFile
+
+    return AsIsFile(path, registry)
+
+
+def cgi_script(path: str, registry: Registry) -> Resource:
+    """The processor of ``.cgi`` files, see `cgi`."""
+    from .cgi import CGIScript
+
+    return CGIScript(path, registry)
+
+
+def php_script(path: str, registry: Registry) -> Resource:
+    """The processor of ``.php`` files, see `cgi`."""
+    from .cgi import PHPScript
+
+    return PHPScript(path, registry)
 
 
 def load_module(path: Path) -> ModuleType:

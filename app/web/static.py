@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from ...persist.persistent import persistent
 from ..registry import Registry
 from . import filesettings
-from .asis import AsIsFile
 from .errorcontent import ErrorResource, ErrorTemplate
 from .errors import HTTPError
 from .filecache import Entry, FileCache, Signature, signature
@@ -19,11 +18,16 @@ from .folder import Folder, Found
 from .folderpages import FolderListing, SlashRedirect
 from .mime import content_type, extension_of
 from .navigation import is_navigation, vary_on_accept
-from .pagescript import PageScript
-from .pickled import SnapshotResource, keep_resource
 from .precompressed import CODINGS, VARIES, NegotiatedReply
 from .resource import ErrorPage, Rendered, Resource, ResourceError
-from .script import ResourceScript
+from .script import (
+    ResourceScript,
+    cgi_script,
+    file_as_is,
+    kept_resource,
+    page_script,
+    php_script,
+)
 
 if TYPE_CHECKING:
     from .request import Request
@@ -32,10 +36,12 @@ __all__ = ["DEFAULT_PROCESSORS", "ErrorContent", "File", "Processor", "StaticErr
 
 DEFAULT_PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType(
     {
-        ".asis": AsIsFile,
-        ".epy": PageScript,
+        ".asis": file_as_is,
+        ".cgi": cgi_script,
+        ".epy": page_script,
+        ".php": php_script,
         ".rpy": ResourceScript,
-        ".trp": SnapshotResource,
+        ".trp": kept_resource,
     }
 )
 """What runs scripts, for those who want scripts run: a `File` runs none by itself."""
@@ -85,6 +91,8 @@ class File(Resource):
         "index.rpy",
         "index.epy",
         "index.trp",
+        "index.php",
+        "index.cgi",
     )
     default_type: str = "application/octet-stream"
     content_types: Mapping[str, str] = _NO_TYPES
@@ -167,6 +175,8 @@ class File(Resource):
         """
         if extension_of(name) != ".trp" or not self._rules().is_visible(name):
             raise StaticError("name", name, "a name that ends in .trp is expected, as 'page.trp'")
+        from .pickled import keep_resource
+
         path = os.path.join(self.path, name)
         keep_resource(path, resource, syntax=syntax)
         return path
