@@ -6,12 +6,12 @@ its place, or ``name=value``. A backslash takes the meaning from a following ``:
 ============================ ====================================================================
 ``tcp:PORT``                 ``interface`` (default: all addresses, of IPv4 and IPv6), ``backlog``
 ``tls:PORT``                 ``cert`` (``server.pem``), ``key`` (as cert), ``interface``,
-                             ``backlog``
+                             ``backlog``, ``certs`` (a folder of certificates)
 ``unix:ADDRESS``             ``mode`` (of the socket's file, octal; 660), ``backlog``
 ============================ ====================================================================
 
 So: ``tcp:8080:interface=127.0.0.1``, ``tcp:8080:interface=\\:\\:1``, ``tls:443:cert=web.pem``,
-``unix:/run/web.sock:mode=666``. When connecting, `interface` is the host, by default this one.
+``tls:443:certs=/etc/letsencrypt/live``, ``unix:/run/web.sock:mode=666``. When connecting, `interface` is the host, by default this one.
 """
 
 import asyncio
@@ -26,7 +26,9 @@ import attrs
 
 from ..persist.errors import PerdureError
 from . import certificates, connecting, listening
+from .certificates import Pair
 from .connecting import Attempt
+from .renewal import Certificates
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -101,6 +103,8 @@ _BACKLOG = _Whole("a number of waiting connections from 1 to 65535", 1, 65535)
 _MODE = _Whole("octal permissions from 0 to 777", 0, 0o777, base=8)
 _INTERFACE = _Text("an address or host name of this machine", empty=True)
 _PATH = _Text("the path of a file")
+_FOLDER = _Text("the path of a folder")
+_CERT = "server.pem"
 
 
 def _check(_endpoint: object, field: "attrs.Attribute[Any]", value: object) -> None:
@@ -148,9 +152,14 @@ class Endpoint:
         """
         bound.close()
 
+    def certificates(self, protocols: Sequence[str] = ()) -> Certificates | None:
+        """What to serve TLS with here, offering `protocols`; None where connections are plain."""
+        return None
+
     def ssl_context(self) -> ssl.SSLContext | None:
         """The context for serving TLS here; None where plain connections are served."""
-        return None
+        certificates = self.certificates()
+        return None if certificates is None else certificates.context
 
     async def connect(
         self,
@@ -201,26 +210,41 @@ class TCPEndpoint(Endpoint):
 
 @attrs.frozen
 class TLSEndpoint(Endpoint):
-    """A TCP port where TLS is spoken. `cert` and `key` are PEM files, by default one for both."""
+    """A TCP port where TLS is spoken.
+
+    `cert` and `key` are PEM files, by default one for both. `certs` is a folder with others, for
+    the names in them; see `certificates.find_pairs`. Clients that ask for no name, or for one that
+    nothing vouches for, are shown that of `cert`, or if there is none the first of the folder.
+    """
 
     kind: ClassVar[str] = "tls"
     port: int = _argument(_PORT)
-    cert: str = _argument(_PATH, "server.pem")
+    cert: str | None = _argument(_PATH, None)
     key: str | None = _argument(_PATH, None)
     interface: str = _argument(_INTERFACE, "")
     backlog: int | None = _argument(_BACKLOG, None)
+    certs: str | None = _argument(_FOLDER, None)
 
     def bind(self) -> list[socket.socket]:
         """As for `Endpoint`; raises `CertificateError` before anything is opened."""
-        self.ssl_context()
+        self.certificates()
         return listening.open_tcp(str(self), self.interface, self.port, self.backlog)
 
-    def ssl_context(self) -> ssl.SSLContext:
-        """A context with certificate and key as they are now. Raises `CertificateError`.
+    def certificates(self, protocols: Sequence[str] = ()) -> Certificates:
+        """The certificates and keys as they are now; they renew themselves while watched.
 
-        Both files are read: before privileges are dropped, if others may not read them.
+        All files are read: before privileges are dropped, if others may not read them. `protocols`
+        are offered by ALPN, the best first. Raises `CertificateError`.
         """
-        return certificates.server_context(str(self), self.cert, self.key or self.cert)
+        pair: Pair | None = None
+        if self.certs is None or self.cert is not None or self.key is not None:
+            cert = self.cert or _CERT
+            pair = Pair(cert, self.key or cert)
+        return Certificates(str(self), pair, self.certs, protocols)
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """The context of `certificates`. Raises `CertificateError`."""
+        return self.certificates().context
 
     def _attempt(self, factory: Callable[[], P], context: ssl.SSLContext | None) -> Attempt[P]:
         context = context or certificates.client_context()

@@ -24,12 +24,12 @@ def pem_of_key(key: Key, how: KeySerializationEncryption | None = None) -> bytes
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how or NoEncryption())
 
 
-def pem_of_certificate(key: Key) -> bytes:
-    """A certificate for localhost that vouches for itself."""
+def pem_of_certificate(key: Key, *names: str, days: float = 1) -> bytes:
+    """A certificate that vouches for itself, for `names` or localhost, valid `days` from now on."""
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
     hosts: list[x509.GeneralName] = [
-        x509.DNSName("localhost"),
+        *(x509.DNSName(each) for each in names or ("localhost",)),
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
     ]
     certificate = (
@@ -38,8 +38,8 @@ def pem_of_certificate(key: Key) -> bytes:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=100))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

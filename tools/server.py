@@ -20,6 +20,7 @@ from ..app.loader import Loaded, Loader
 from ..app.logfile import rotate_all
 from ..app.privileges import Identity
 from ..app.recovery import begin
+from ..app.renewal import renew_all
 from ..app.state import Keeping
 from ..persist import snapshot
 from ..persist.account import Account
@@ -288,12 +289,17 @@ async def _supervised(lifecycle: Lifecycle, supervisor: Supervisor) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
-    loop.add_signal_handler(signal.SIGHUP, rotate_all)
+    loop.add_signal_handler(signal.SIGHUP, _hang_up)
     pulse = asyncio.create_task(_pulse(supervisor))
     try:
         await lifecycle.run()
     finally:
         pulse.cancel()
+
+
+def _hang_up() -> None:
+    rotate_all()
+    renew_all()
 
 
 async def _pulse(supervisor: Supervisor) -> None:

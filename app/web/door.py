@@ -14,9 +14,6 @@ from .http2 import HTTP2Connection
 if TYPE_CHECKING:
     from .http import HTTPServer
 
-PROTOCOLS: Final = ("h2", "http/1.1")
-"""What is spoken behind TLS, the best first (RFC 7301)."""
-
 _HANDSHAKE: Final = b"\x16"
 _BATCH: Final = 64
 _PAUSE: Final = 1.0

@@ -20,6 +20,9 @@ from .site import Site
 if TYPE_CHECKING:
     from .door import Door
 
+PROTOCOLS: Final = ("h2", "http/1.1")
+"""What is spoken behind TLS, the best first (RFC 7301)."""
+
 _SWEEP: Final = 1.0
 _GRACE: Final = 5.0
 """For what a cancelled render still does in its ``finally``."""
@@ -89,7 +92,7 @@ class HTTPServer:
         after `drain`, connections wait in the kernel's queue until then.
 
         With `ssl_context`, TLS is spoken there, and HTTP/2 with clients that can if the context offers
-        it, see `door.PROTOCOLS`."""
+        it, see `PROTOCOLS`."""
         self.sessions.open()
         for each in sockets:
             if ssl_context is not None:

@@ -1,15 +1,16 @@
 """The web as a service of an application: a site, and the endpoints where it answers."""
 
+import asyncio
 import socket
-import ssl
 from collections.abc import Sequence
 
 import attrs
 
 from ...persist.persistent import persistent
 from ..endpoints import Endpoint, TLSEndpoint, describe
+from ..renewal import Certificates
 from ..service import Service
-from .http import HTTPServer
+from .http import PROTOCOLS, HTTPServer
 from .site import Site
 
 
@@ -17,20 +18,21 @@ from .site import Site
 class _Listening:
     endpoint: Endpoint
     bound: Sequence[socket.socket]
-    context: ssl.SSLContext | None
+    certificates: Certificates | None
 
 
-@persistent(transient=("_is_open", "_listening", "_server"))
+@persistent(transient=("_is_open", "_listening", "_server", "_watches"))
 class WebService(Service):
     """Serves `site` at each of `endpoints`, with the registry of its application.
 
     Binding is all or none. Coming to rest closes the listening sockets and lets the requests that
-    have begun finish.
+    have begun finish. Certificates that are renewed while it runs are shown from then on.
     """
 
     _listening: tuple[_Listening, ...] = ()
     _server: HTTPServer | None = None
     _is_open: bool = False
+    _watches: tuple["asyncio.Task[None]", ...] = ()
 
     def __init__(
         self, site: Site, endpoints: Sequence[Endpoint], *, name: str | None = None
@@ -47,10 +49,10 @@ class WebService(Service):
     async def bind(self) -> None:
         # Certificates are read first: one that cannot be used must be found before a port is
         # open, and their keys may not be readable once privileges are dropped.
-        contexts = [endpoint.ssl_context() for endpoint in self.endpoints]
+        shown = [endpoint.certificates(PROTOCOLS) for endpoint in self.endpoints]
         self.site.check()
-        for endpoint, context in zip(self.endpoints, contexts, strict=True):
-            self._listening += (_Listening(endpoint, endpoint.bind(), context),)
+        for endpoint, certificates in zip(self.endpoints, shown, strict=True):
+            self._listening += (_Listening(endpoint, endpoint.bind(), certificates),)
 
     async def start(self) -> None:
         application = self.application
@@ -58,7 +60,11 @@ class WebService(Service):
         self._is_open = True
         self._server = HTTPServer(self.site, application.registry, ledger=application.ledger)
         for each in self._listening:
-            await self._server.listen(each.bound, each.context)
+            if each.certificates is None:
+                await self._server.listen(each.bound)
+            else:
+                await self._server.listen(each.bound, each.certificates.context)
+                self._watches += (asyncio.create_task(each.certificates.watch()),)
 
     async def quiesce(self) -> None:
         if self._server is not None:
@@ -66,6 +72,9 @@ class WebService(Service):
         await self.site.quiesce()
 
     async def stop(self) -> None:
+        watches, self._watches = self._watches, ()
+        for watch in watches:
+            watch.cancel()
         if self._server is not None:
             await self._server.drain(0)
             self._server.close_log()

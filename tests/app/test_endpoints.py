@@ -27,7 +27,15 @@ texts = st.text(
 paths = texts.filter(bool)
 endpoints: st.SearchStrategy[Endpoint] = st.one_of(
     st.builds(TCPEndpoint, ports, texts, backlogs),
-    st.builds(TLSEndpoint, ports, paths, st.none() | paths, texts, backlogs),
+    st.builds(
+        TLSEndpoint,
+        ports,
+        st.none() | paths,
+        st.none() | paths,
+        texts,
+        backlogs,
+        st.none() | paths,
+    ),
     st.builds(UNIXEndpoint, paths, st.none() | st.integers(0, 0o777), backlogs),
 )
 
@@ -68,7 +76,9 @@ def mistake_in(text: str) -> EndpointError | None:
         ("tcp:backlog=5:8080", TCPEndpoint(8080, backlog=5)),
         (r"tcp:8080:interface=\:\:1", TCPEndpoint(8080, "::1")),
         ("tcp:8080:interface=", TCPEndpoint(8080)),
-        ("tls:443", TLSEndpoint(443, "server.pem")),
+        ("tls:443", TLSEndpoint(443)),
+        ("tls:443:certs=/etc/certs", TLSEndpoint(443, certs="/etc/certs")),
+        ("tls:443:cert=a.pem:certs=b", TLSEndpoint(443, "a.pem", certs="b")),
         ("tls:443:a.pem:b.pem:localhost:7", TLSEndpoint(443, "a.pem", "b.pem", "localhost", 7)),
         ("unix:/run/web.sock", UNIXEndpoint("/run/web.sock")),
         ("unix:web.sock:mode=0666", UNIXEndpoint("web.sock", 0o666)),
@@ -109,6 +119,7 @@ def test_arguments_stand_in_their_place_or_have_a_name(text: str, endpoint: Endp
         ("unix:a:mode=888", 8, "octal permissions from 0 to 777 was expected"),
         ("unix:a:mode=1777", 8, "octal permissions"),
         ("tls:443:cert=", 9, "cert is ''"),
+        ("tls:443:certs=", 9, "certs is ''; the path of a folder was expected"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(text: str, position: int, said: str) -> None:

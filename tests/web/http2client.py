@@ -20,7 +20,7 @@ from h2.events import (
 )
 from hyperframe.frame import Frame
 
-from perdure.app.web.door import PROTOCOLS
+from perdure.app.web.http import PROTOCOLS
 
 from ..certificate import new_key, pem_of_certificate, pem_of_key
 from .conftest import Served
