@@ -28,7 +28,7 @@ DEADLINE = 60.0
 """Seconds that one command of a transcript, or the end of a server, may take."""
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE_NAME = re.compile(r"# (\S+\.(?:rpy|py|css|html))\n")
+_FILE_NAME = re.compile(r"# (\S+\.(?:rpy|epy|py|css|html))\n")
 _PORT = re.compile(r"\b80\d\d\b")
 _BUILDS_WEB = re.compile(r"\b(?:mkapp|rundaemon)\b[^;&|]*? web(?=\s|$)")
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -168,7 +168,8 @@ class Reader:
             path = self.folder / named[1]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text[named.end() :].lstrip("\n"))
-            compile(path.read_text(), where, "exec")
+            if path.suffix not in (".css", ".html"):
+                compile(path.read_text(), where, "exec")
             return
         if ">>> " not in text:
             subprocess.run(
