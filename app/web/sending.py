@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from ...persist.errors import PerdureError
 from ..turns import UnsafeError
+from .errors import HTTPError
 from .filebody import FileBody, FileRange
 from .response import BODILESS, Response
 
@@ -206,8 +207,8 @@ async def send_stream(channel: "Output", request: "Request", response: Response)
         if not begun:
             raise
         line = request.head.line.decode("latin-1")
-        # That the disk is full is no fault of the page, and the log has it.
-        trace = None if isinstance(error, UnsafeError) else error
+        # That the disk is full, or a server behind gone, is no fault of the page.
+        trace = None if isinstance(error, UnsafeError | HTTPError) else error
         _report.error("%s from %s broke off: %s", line, request.client, error, exc_info=trace)
         channel.break_off(request, status, sent)
     finally:

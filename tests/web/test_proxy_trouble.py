@@ -147,7 +147,7 @@ def test_a_connection_that_the_server_closes_while_nothing_is_asked_is_forgotten
 )
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 def test_an_answer_that_breaks_off_is_never_taken_for_a_whole_one(
-    head: bytes, version: str, behind: Behind, serve: Serve
+    head: bytes, version: str, behind: Behind, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     served = serve(ReverseProxy(behind.endpoint))
     with served.connect() as client:
@@ -158,6 +158,9 @@ def test_an_answer_that_breaks_off_is_never_taken_for_a_whole_one(
         client.until(b"abc")
         server.socket.close()
         assert is_cut(client)
+    (record,) = caplog.records
+    assert "closed the connection within its answer" in record.getMessage()
+    assert record.exc_info is None
 
 
 def test_a_server_that_does_not_answer_is_a_504(behind: Behind, serve: Serve) -> None:
