@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 from ..turns import Turn, UnsafeError, current
 from .appledger import ThreadLedger
@@ -258,22 +258,23 @@ class Call:
             turn.touched.update(self._turn.touched)
 
 
-def _response(status: object, headers: object) -> AppResponse:
+def _response(status: object, headers: Any) -> AppResponse:
     found = _STATUS.fullmatch(status) if isinstance(status, str) else None
     if found is None:
         raise AppError(f"gave a status that is not like '200 OK': {status!r}")
-    if not isinstance(headers, list):
+    if not isinstance(cast(object, headers), list):
         raise AppError(f"gave header fields that are not a list: {headers!r}")
-    pairs: list[tuple[bytes, bytes]] = []
-    given: list[Any] = headers
-    for pair in given:
-        try:
-            name, value = pair
-            pairs.append((name.encode("latin-1"), value.encode("latin-1")))
-        except (AttributeError, TypeError, ValueError):
-            raise AppError(
-                f"gave a header field that is not a pair of str in Latin-1: {pair!r}"
-            ) from None
-        if name.lower() in HOP_BY_HOP:
-            raise AppError(f"gave the header field {name!r}, which is the server's to send")
-    return AppResponse(int(found[1]), pairs, found[2])
+    return AppResponse(int(found[1]), map(_encoded, headers), found[2])
+
+
+def _encoded(pair: Any) -> tuple[bytes, bytes]:
+    try:
+        name, value = pair
+        encoded = name.encode("latin-1"), value.encode("latin-1")
+    except (AttributeError, TypeError, ValueError):
+        raise AppError(
+            f"gave a header field that is not a pair of str in Latin-1: {pair!r}"
+        ) from None
+    if name.lower() in HOP_BY_HOP:
+        raise AppError(f"gave the header field {name!r}, which is the server's to send")
+    return encoded

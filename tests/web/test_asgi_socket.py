@@ -71,8 +71,10 @@ async def talks(scope: Message, receive: Receive, send: Send) -> None:
     NOTES.append("ended")
 
 
-def talk(served: Served, path: str, **options: Any) -> ClientConnection:
-    return connect(served.url(path).replace("http", "ws"), **options)
+def talk(
+    served: Served, path: str, subprotocols: list[Subprotocol] | None = None
+) -> ClientConnection:
+    return connect(served.url(path).replace("http", "ws"), subprotocols=subprotocols)
 
 
 def test_messages_go_both_ways_as_text_and_as_bytes(serve: Serve) -> None:
