@@ -255,6 +255,7 @@ DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
     "perdure.app.web.hostfolder:HostFolder": _RESOURCE | {"path", "default", "settings"},
     "perdure.app.web.hosts:VirtualHosts": _RESOURCE | {"default", "hosts"},
     "perdure.app.web.places:Below": _RESOURCE | {"path", "inside", "outside"},
+    "perdure.app.web.places:FromRoot": _RESOURCE | {"wrapped"},
     "perdure.app.web.places:Places": _RESOURCE | {"wrapped", "places"},
     "perdure.app.web.redirect:ChildRedirector": _RESOURCE | {"url", "status"},
     "perdure.app.web.redirect:ParentRedirect": _RESOURCE,

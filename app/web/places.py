@@ -65,12 +65,14 @@ class Places(Wrapper):
 
 
 class Below(Wrapper):
-    """`inside` answers at `path` and below, `outside` everywhere else; both see the whole path.
+    """`inside` answers at `path` and below, `outside` everywhere else.
 
-    It is for what guards a part of a site: ``Below("/private", Protected(root, ...), root)``. Many
-    ways to write a path that some server takes for one below it count as such, too: with more
+    It is for what guards a part of a site: ``Below("/private", Protected(FromRoot(site), ...), site)``.
+    Many ways to write a path that some server takes for one below it count as such, too: with more
     slashes, dots, other case, parameters behind ``;``, backslashes. So an application or a server behind,
     which reads paths in its own way, is not reached around the guard. Raises `PlaceError`.
+
+    `inside` stands at `path`, as a child does there; `outside` sees the whole path.
     """
 
     def __init__(self, path: str, inside: Resource, outside: Resource) -> None:
@@ -79,21 +81,50 @@ class Below(Wrapper):
         self.outside = outside
 
     def enter(self, request: "Request") -> Resource:
-        return self.inside if self._is_below(request.postpath) else self.outside
+        postpath = request.postpath
+        count = _steps(_folded([], self.path), postpath)
+        if count is None:
+            return self.outside
+        request.prepath += postpath[:count]
+        del postpath[:count]
+        return self.inside
 
     def parts(self) -> Iterable[Resource]:
         return self.inside, self.outside
 
-    def _is_below(self, segments: Iterable[str]) -> bool:
-        guarded = _folded(self.path.split("/"))
-        path = _folded(segments)
-        return path[: len(guarded)] == guarded
+
+class FromRoot(Wrapper):
+    """`wrapped`, a tree that stands at the root of a site, entered from a place below: with the whole path."""
+
+    def __init__(self, wrapped: Resource) -> None:
+        self.wrapped = wrapped
+
+    def enter(self, request: "Request") -> Resource:
+        request.postpath[:0] = request.prepath
+        request.prepath.clear()
+        return self.wrapped
+
+    def parts(self) -> Iterable[Resource]:
+        return (self.wrapped,)
 
 
-def _folded(segments: Iterable[str]) -> list[str]:
-    """`segments` as the most lenient of servers would read them."""
-    found: list[str] = []
-    for part in "/".join(segments).replace("\\", "/").split("/"):
+def _steps(place: list[str], segments: Iterable[str]) -> int | None:
+    """How many of `segments` it takes to come to `place`, even if others lead away; None if all do not."""
+    here: list[str] = []
+    if here == place:
+        return 0
+    for count, segment in enumerate(segments, 1):
+        for part in segment.replace("\\", "/").split("/"):
+            here = _folded(here, part)
+            if here == place:
+                return count
+    return None
+
+
+def _folded(here: list[str], path: str) -> list[str]:
+    """Where `path` leads to from `here`, as the most lenient of servers would read it."""
+    found = list(here)
+    for part in path.split("/"):
         name = part.partition(";")[0].strip().casefold()
         if name == "..":
             del found[-1:]

@@ -1,6 +1,6 @@
 """The kinds of resource that divide a site by its paths."""
 
-from perdure.app.web.places import Below, Places
+from perdure.app.web.places import Below, FromRoot, Places
 from perdure.app.web.resource import ErrorPage
 
 from .case import KindCase
@@ -15,9 +15,10 @@ CASES = (
     ),
     KindCase(
         Below,
-        lambda folder: Below("/a", ErrorPage(410, "Inside."), ErrorPage(403)),
+        lambda folder: Below("/a", FromRoot(ErrorPage(410, "Inside.")), ErrorPage(403)),
         "Inside.",
         ("GET //A;x/b HTTP/1.1",),
         410,
+        also=(FromRoot,),
     ),
 )
