@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -224,3 +226,14 @@ def test_which_siblings_are_looked_for_is_a_setting(serve: Serve, folder: Path) 
     assert accepting(served, "zstd").get("content-encoding") is None
     with pytest.raises(StaticError, match="browsers unpack none but"):
         File(folder, precompressed=[".xz"])
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on PATH")
+def test_curl_unpacks_what_it_is_sent(served: Served, folder: Path) -> None:
+    (folder / "page.css.br").unlink()
+    command = ["curl", "-s", "--compressed", "-D", "-", served.url("/page.css")]
+    head, _, body = subprocess.run(command, capture_output=True, check=True).stdout.partition(
+        b"\r\n\r\n"
+    )
+    assert body == PLAIN
+    assert b"Content-Encoding: " in head
