@@ -99,6 +99,15 @@ def test_a_path_is_passed_on_to_a_server_behind(site: Path, other: Path) -> None
             assert texts(served, "/") == ["other"]
 
 
+def test_clients_are_led_where_they_may_go(site: Path, other: Path) -> None:
+    with serving("--path", other) as behind:
+        there = f"127.0.0.1:{behind.address[1]}"
+        private = ("--forward-private", "127.0.0.0/8")
+        with serving("--path", site, "--forward-proxy", there, *private) as served:
+            assert texts(served, f"http://{there}/", "/about.html") == ["other", "about"]
+            assert ask(served, "http://127.0.0.1:1/").status == 403
+
+
 def test_a_path_leads_elsewhere(site: Path) -> None:
     options = ("--redirect", "/old=https://example.org/new", "--alias", "/us=/about.html")
     with serving("--path", site, *options, "--rewrite", r"/d-(\w)", r"/docs/\1.txt") as served:
@@ -116,12 +125,11 @@ def test_an_application_of_python_is_the_root() -> None:
         assert ask(served, "/a").status == 302
 
 
-def test_programs_are_run_when_that_is_asked_for_and_never_shown(site: Path) -> None:
-    with serving("--path", site, "--cgi") as served:
+def test_programs_are_run_or_else_not_shown(site: Path) -> None:
+    with serving("--path", site) as served:
         assert texts(served, "/run.cgi/more") == ["run /more"]
-    for options in ((), ("--no-scripts",)):
-        with serving("--path", site, *options) as served:
-            assert ask(served, "/run.cgi").status == 403
+    with serving("--path", site, "--no-scripts") as served:
+        assert ask(served, "/run.cgi").status == 403
 
 
 def test_a_single_page_application_answers_where_there_is_no_page(site: Path) -> None:
@@ -192,7 +200,6 @@ def test_settings_of_files_are_those_of_every_folder(site: Path, other: Path) ->
     ("words", "said"),
     [
         ((), "say what to serve"),
-        (("--cgi",), "say what to serve|only for files"),
         (("--path", ".", "--class", "a.B"), "--path and --class: only one"),
         (("--wsgi", "a:b", "--asgi", "a:b"), "--wsgi and --asgi: only one"),
         (("--wsgi", "nowhere:app"), "nowhere"),
@@ -200,9 +207,11 @@ def test_settings_of_files_are_those_of_every_folder(site: Path, other: Path) ->
         (("--asgi", "os:nothing"), "nothing"),
         (("--class", "os.getcwd"), "not a Resource"),
         (("--class", "getcwd"), "expected module.Class"),
-        (("--users", "--cgi"), "--cgi: only for files, of --path"),
+        (("--users", "--index", "a"), "--index: only for files, of --path"),
         (("--redirect", "/=https://a.org/", "--index", "a"), "--index: only for files"),
-        (("--path", ".", "--no-scripts", "--php"), "--php: not together with --no-scripts"),
+        (("--path", ".", "--forward-client", "10.0.0.0/8"), "only with --forward-proxy"),
+        (("--path", ".", "--forward-proxy", "example.org"), "example.org"),
+        (("--path", ".", "--forward-proxy", "*:80", "--forward-client", "me"), "me"),
         (("--path", ".", "--proxy", "/=tcp:80"), "nothing to be served besides"),
         (("--path", ".", "--proxy", "tcp:80"), "expected /PATH=ENDPOINT"),
         (("--path", ".", "--proxy", "/a=tcp:x"), "endpoint 'tcp:x'"),

@@ -16,7 +16,7 @@ _OF_ALL: Final = {
     "ignore_ext": "ignored_extensions",
     "spa": "fallback",
 }
-_OF_SCRIPTS: Final = ("no_scripts", "cgi", "php", "processor")
+_OF_SCRIPTS: Final = ("no_scripts", "processor")
 GIVERS: Final = ("path", "vhost", "host_folder")
 """The options that say where files are."""
 
@@ -28,10 +28,6 @@ def check_files(options: Mapping[str, Any]) -> None:
     if unused and not any(options[name] for name in GIVERS):
         givers = ", ".join(map(flag, GIVERS))
         raise BuildError(f"{', '.join(unused)}: only for files, of {givers}")
-    if options["no_scripts"]:
-        running = [flag(name) for name in ("cgi", "php") if options[name]]
-        if running:
-            raise BuildError(f"{', '.join(running)}: not together with --no-scripts")
 
 
 def plain_settings(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,14 +44,11 @@ def settings(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _processors(options: Mapping[str, Any]) -> "dict[str, Processor]":
-    from ...app.web import cgi, static
+    from ...app.web import static
 
     found: dict[str, Processor] = dict(static.DEFAULT_PROCESSORS)
-    programs: dict[str, Processor] = {".cgi": cgi.CGIScript, ".php": cgi.PHPScript}
-    for extension, processor in programs.items():
-        # What is not run is not published either: a program may hold secrets.
-        found[extension] = processor if options[extension[1:]] else static.withhold
     if options["no_scripts"]:
+        # Not run, but not published either: a folder may hold scripts with its secrets in them.
         found = dict.fromkeys(found, static.withhold)
     for text in options["processor"]:
         extension, name = halves("--processor", text, ".EXTENSION=module.Class")

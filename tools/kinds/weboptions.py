@@ -61,6 +61,26 @@ _PLACES: Final = (
         "without PATH; repeatable.",
     ),
     _place(
+        ["--forward-proxy"],
+        multiple=True,
+        metavar="HOST:PORT",
+        help="As a proxy that clients choose, lead them to HOST:PORT, such as *.example.org:443 or "
+        "*:443; repeatable.",
+    ),
+    _place(
+        ["--forward-client"],
+        multiple=True,
+        metavar="NETWORK",
+        help="Who may use --forward-proxy; repeatable. Default: this machine.",
+    ),
+    _place(
+        ["--forward-private"],
+        multiple=True,
+        metavar="NETWORK",
+        help="Addresses that are not public and that --forward-proxy leads to all the same; "
+        "repeatable.",
+    ),
+    _place(
         ["--redirect"],
         multiple=True,
         metavar="/PATH=URL",
@@ -109,10 +129,8 @@ _FILES: Final = (
         ["--no-scripts"],
         is_flag=True,
         default=False,
-        help="Do not run .rpy scripts and their like, nor show them: files only.",
+        help="Run no scripts and programs (.rpy, .epy, .cgi, .php, ...), nor show them.",
     ),
-    _file(["--cgi"], is_flag=True, default=False, help="Run .cgi files as programs."),
-    _file(["--php"], is_flag=True, default=False, help="Run .php files, by php-cgi."),
     _file(
         ["--processor"],
         multiple=True,

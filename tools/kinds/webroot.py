@@ -1,6 +1,6 @@
 """The root of the site that the options of ``mkapp web`` describe.
 
-From the outside in: what is done to replies, rewriting, what answers at paths, hosts, and what was
+From the outside in: a proxy for clients, what is done to replies, rewriting, what answers at paths, hosts, and what was
 to be served in the first place.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...app.web.rewriting import Rule
 
 _ROOTS: Final = ("path", "class_", "resource_script", "wsgi", "asgi")
-_INSTEAD: Final = ("vhost", "host_folder", "users", "proxy", "redirect")
+_INSTEAD: Final = ("vhost", "host_folder", "users", "proxy", "redirect", "forward_proxy")
 _USERS: Final = "users"
 
 
@@ -39,7 +39,7 @@ def root(options: Mapping[str, Any]) -> "Resource":
             places[f"/{_USERS}"] = users
     with_users = f"/{_USERS}" in places
     site = _rewritten(options, _placed(found, places), with_users=with_users)
-    return webreplies.wrapped(options, site)
+    return _forwarding(options, webreplies.wrapped(options, site))
 
 
 def _base(options: Mapping[str, Any]) -> "Resource | None":
@@ -75,37 +75,45 @@ def _checked(resource: "Resource") -> "Resource":
 
 
 def _hosted(options: Mapping[str, Any], default: "Resource | None") -> "Resource | None":
-    from ...app.web.hostfolder import HostFolder
-    from ...app.web.hosts import VirtualHosts
-
     found = default
     if options["host_folder"]:
+        from ...app.web.hostfolder import HostFolder
+
         path = options["host_folder"].absolute()
         found = HostFolder(path, found, webfiles.settings(options))
     if options["vhost"]:
+        from ...app.web.hosts import VirtualHosts
+
         found = hosts = VirtualHosts(found)
+        settings = webfiles.settings(options)
         for text in options["vhost"]:
             name, path = halves("--vhost", text, "HOST=FOLDER")
-            hosts.add_host(
-                name, webfiles.folder(str(Path(path).absolute()), webfiles.settings(options))
-            )
+            hosts.add_host(name, webfiles.folder(str(Path(path).absolute()), settings))
     return found
 
 
 def _places(options: Mapping[str, Any]) -> "dict[str, Resource]":
-    from ...app.web.redirect import ChildRedirector
-    from ...app.web.reverseproxy import ReverseProxy
-
     found: dict[str, Resource] = {}
-    makers = (("proxy", "ENDPOINT", ReverseProxy), ("redirect", "URL", ChildRedirector))
-    for name, second, maker in makers:
+    for name, second, make in (("proxy", "ENDPOINT", _proxy), ("redirect", "URL", _redirect)):
         for text in options[name]:
             path, target = halves(flag(name), text, f"/PATH={second}")
             path = path.rstrip("/") or "/"
             if path in found:
                 raise BuildError(f"{flag(name)} {text}: there is another at {path}")
-            found[path] = maker(target)
+            found[path] = make(target)
     return found
+
+
+def _proxy(endpoint: str) -> "Resource":
+    from ...app.web.reverseproxy import ReverseProxy
+
+    return ReverseProxy(endpoint)
+
+
+def _redirect(url: str) -> "Resource":
+    from ...app.web.redirect import ChildRedirector
+
+    return ChildRedirector(url)
 
 
 def _users(options: Mapping[str, Any]) -> "Resource":
@@ -115,17 +123,38 @@ def _users(options: Mapping[str, Any]) -> "Resource":
 
 
 def _placed(base: "Resource | None", places: "dict[str, Resource]") -> "Resource":
-    from ...app.web.places import Places
     from ...app.web.resource import Resource
 
     base = Resource() if base is None else base
-    return Places(base, places) if places else base
+    if not places:
+        return base
+    from ...app.web.places import Places
+
+    return Places(base, places)
 
 
 def _rewritten(options: Mapping[str, Any], wrapped: "Resource", *, with_users: bool) -> "Resource":
+    if not (with_users or options["alias"] or options["rewrite"]):
+        return wrapped
     from ...app.web.rewriting import Alias, Pattern, Rewritten, TildeToUsers
 
     rules: list[Rule] = [TildeToUsers(_USERS)] if with_users else []
     rules += [Alias(*halves("--alias", text, "/OLD=/NEW")) for text in options["alias"]]
     rules += [Pattern(regex, replacement) for regex, replacement in options["rewrite"]]
-    return Rewritten(wrapped, rules) if rules else wrapped
+    return Rewritten(wrapped, rules)
+
+
+def _forwarding(options: Mapping[str, Any], wrapped: "Resource") -> "Resource":
+    unused = [flag(name) for name in ("forward_client", "forward_private") if options[name]]
+    if not options["forward_proxy"]:
+        if unused:
+            raise BuildError(f"{', '.join(unused)}: only with --forward-proxy")
+        return wrapped
+    from ...app.web.forwardproxy import LOOPBACK, ForwardProxy
+
+    return ForwardProxy(
+        options["forward_proxy"],
+        wrapped,
+        clients=options["forward_client"] or LOOPBACK,
+        private=options["forward_private"],
+    )
