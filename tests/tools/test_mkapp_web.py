@@ -125,11 +125,12 @@ def test_an_application_of_python_is_the_root() -> None:
         assert ask(served, "/a").status == 302
 
 
-def test_programs_are_run_or_else_not_shown(site: Path) -> None:
-    with serving("--path", site) as served:
+def test_programs_are_run_when_that_is_asked_for_and_never_shown(site: Path) -> None:
+    with serving("--path", site, "--cgi") as served:
         assert texts(served, "/run.cgi/more") == ["run /more"]
-    with serving("--path", site, "--no-scripts") as served:
-        assert ask(served, "/run.cgi").status == 403
+    for options in ((), ("--php",), ("--no-scripts",)):
+        with serving("--path", site, *options) as served:
+            assert ask(served, "/run.cgi").status == 403
 
 
 def test_a_single_page_application_answers_where_there_is_no_page(site: Path) -> None:
@@ -209,6 +210,7 @@ def test_settings_of_files_are_those_of_every_folder(site: Path, other: Path) ->
         (("--class", "getcwd"), "expected module.Class"),
         (("--users", "--index", "a"), "--index: only for files, of --path"),
         (("--redirect", "/=https://a.org/", "--index", "a"), "--index: only for files"),
+        (("--path", ".", "--no-scripts", "--php"), "--php: not together with --no-scripts"),
         (("--path", ".", "--forward-client", "10.0.0.0/8"), "only with --forward-proxy"),
         (("--path", ".", "--forward-proxy", "example.org"), "example.org"),
         (("--path", ".", "--forward-proxy", "*:80", "--forward-client", "me"), "me"),

@@ -50,7 +50,7 @@ def test_a_site_of_many_options_is_the_same_in_every_syntax(workshop: Workshop, 
             "--cache-control",
             "no-cache",
         ),
-        *("--trusted-proxy", "127.0.0.1", "--port", "0", "--spa", "index.html"),
+        *("--trusted-proxy", "127.0.0.1", "--port", "0", "--cgi", "--spa", "index.html"),
     )
     for name in ("site.snap", "site.snap.xml", "site.snap.py"):
         workshop.mkapp("web", *options, "-o", name)

@@ -16,7 +16,8 @@ _OF_ALL: Final = {
     "ignore_ext": "ignored_extensions",
     "spa": "fallback",
 }
-_OF_SCRIPTS: Final = ("no_scripts", "processor")
+_PROGRAMS: Final = ("cgi", "php")
+_OF_SCRIPTS: Final = ("no_scripts", *_PROGRAMS, "processor")
 GIVERS: Final = ("path", "vhost", "host_folder")
 """The options that say where files are."""
 
@@ -28,6 +29,10 @@ def check_files(options: Mapping[str, Any]) -> None:
     if unused and not any(options[name] for name in GIVERS):
         givers = ", ".join(map(flag, GIVERS))
         raise BuildError(f"{', '.join(unused)}: only for files, of {givers}")
+    if options["no_scripts"]:
+        running = [flag(name) for name in _PROGRAMS if options[name]]
+        if running:
+            raise BuildError(f"{', '.join(running)}: not together with --no-scripts")
 
 
 def plain_settings(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,14 +52,16 @@ def _processors(options: Mapping[str, Any]) -> "dict[str, Processor]":
     from ...app.web import static
 
     found: dict[str, Processor] = dict(static.DEFAULT_PROCESSORS)
-    if options["no_scripts"]:
-        # Not run, but not published either: a folder may hold scripts with its secrets in them.
-        found = dict.fromkeys(found, static.withhold)
+    for extension in found:
+        name = extension[1:]
+        if options["no_scripts"] or (name in _PROGRAMS and not options[name]):
+            # Not run, but not published either: a folder may hold scripts with its secrets in them.
+            found[extension] = static.withhold
     for text in options["processor"]:
-        extension, name = halves("--processor", text, ".EXTENSION=module.Class")
+        extension, kind = halves("--processor", text, ".EXTENSION=module.Class")
         if not extension.startswith(".") or len(extension) < 2:
             raise BuildError(f"--processor {text}: expected .EXTENSION=module.Class")
-        found[extension] = _imported(name, "--processor")
+        found[extension] = _imported(kind, "--processor")
     return found
 
 

@@ -129,8 +129,10 @@ _FILES: Final = (
         ["--no-scripts"],
         is_flag=True,
         default=False,
-        help="Run no scripts and programs (.rpy, .epy, .cgi, .php, ...), nor show them.",
+        help="Do not run scripts (.rpy, .epy, .trp, .asis), nor show them: files only.",
     ),
+    _file(["--cgi"], is_flag=True, default=False, help="Run .cgi files, as programs."),
+    _file(["--php"], is_flag=True, default=False, help="Run .php files, by php-cgi."),
     _file(
         ["--processor"],
         multiple=True,
