@@ -115,7 +115,7 @@ class Lifespan:
         if kind == "lifespan.startup.failed":
             if not self._started.done():
                 _log.error("%s did not start: %s", self._name, text)
-                last = text.splitlines()[-1] if text else "it did not say why"
+                last = text.splitlines()[-1].strip() if text else "it did not say why"
                 self._started.set_exception(StartupError(self._name, last))
         elif kind == "lifespan.startup.complete":
             if not self._started.done():

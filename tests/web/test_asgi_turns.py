@@ -1,0 +1,360 @@
+"""ASGI applications and time: what waits, what goes on behind a reply, what starts and stops."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import anyio.to_thread
+import pytest
+
+from perdure.app.application import Application
+from perdure.app.web.gateway import current_registry
+from perdure.app.web.lifespan import StartupError
+
+from ..paper import DiskError, Paper
+from .asgiapps import (
+    WAIT,
+    App,
+    Message,
+    Messages,
+    Receive,
+    Send,
+    begin,
+    count,
+    gateway,
+    give,
+    says,
+    with_lifespan,
+)
+from .conftest import Serve
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def counts(scope: Message, receive: Receive, send: Send) -> None:
+    assert scope["perdure.registry"] is current_registry()
+    await says(b"%d" % count())(scope, receive, send)
+
+
+async def counts_in_thread(scope: Message, receive: Receive, send: Send) -> None:
+    number = await anyio.to_thread.run_sync(count)
+    await says(b"%d" % number)(scope, receive, send)
+
+
+def post() -> int:
+    return current_registry().get_component(Messages, default=Messages).post()
+
+
+async def posts(scope: Message, receive: Receive, send: Send) -> None:
+    await says(b"%d" % post())(scope, receive, send)
+
+
+async def posts_in_thread(scope: Message, receive: Receive, send: Send) -> None:
+    number = await anyio.to_thread.run_sync(post)
+    await says(b"%d" % number)(scope, receive, send)
+
+
+async def handles(scope: Message, receive: Receive, send: Send) -> None:
+    """As frameworks do with whatever a view raises."""
+    try:
+        await posts(scope, receive, send)
+    except Exception:
+        await says(b"sorry", status=500)(scope, receive, send)
+        raise
+
+
+async def streams(scope: Message, receive: Receive, send: Send) -> None:
+    await begin(send)
+    await give(send, b"one %d" % count(), more=True)
+    await give(send, b"two %d" % count(), more=True)
+    count()
+    await give(send, b"")
+
+
+@pytest.mark.parametrize("app", [counts, counts_in_thread, posts, posts_in_thread])
+def test_a_reply_waits_until_what_it_tells_of_is_saved(serve: Serve, app: App) -> None:
+    served = serve(gateway(app), journal=Paper())
+    with served.connect() as client:
+        for number in (1, 2):
+            client.send(GET)
+            served.arrive(lambda: served.journal.appended > served.journal.secured)
+            assert client.silent()
+            served.secure()
+            assert client.reply().body == b"%d" % number
+
+
+def test_each_piece_and_the_end_wait_until_what_they_tell_of_is_saved(serve: Serve) -> None:
+    served = serve(gateway(streams), journal=Paper())
+    with served.connect() as client:
+        client.send(GET)
+        for number, mark in enumerate((b"one 1\r\n", b"two 2\r\n", b"0\r\n\r\n"), 1):
+            served.held(number)
+            assert client.silent()
+            served.secure()
+            assert client.until(mark).endswith(mark)
+
+
+@pytest.mark.parametrize("app", [counts, posts, posts_in_thread, handles, streams])
+def test_where_nothing_can_be_saved_the_answer_is_503(serve: Serve, app: App) -> None:
+    served = serve(gateway(app), journal=Paper(refusal=DiskError()))
+    served.call(lambda: served.ledger.failed(DiskError()))
+    with served.connect() as client:
+        for _ in range(2):
+            reply = client.ask(GET)
+            assert (reply.status, reply.get("retry-after")) == (503, "1")
+
+
+def test_what_is_done_behind_the_reply_is_saved(serve: Serve) -> None:
+    going_on = asyncio.Event()
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await says(b"soon", fields=[(b"connection", b"close")])(scope, receive, send)
+        await going_on.wait()
+        count()
+
+    served = serve(gateway(app), journal=Paper())
+    with served.connect() as client:
+        assert client.ask(GET).body == b"soon"
+        assert client.closed()
+    served.call(going_on.set)
+    served.held(1)
+    assert served.journal.kinds == [[("Counter", "state")]]
+
+
+def test_the_next_request_need_not_wait_for_what_goes_on_behind_a_reply(serve: Serve) -> None:
+    going_on = asyncio.Event()
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await says(b"soon")(scope, receive, send)
+        await going_on.wait()
+
+    served = serve(gateway(app))
+    with served.connect() as client:
+        assert client.ask(GET).body == b"soon"
+        assert client.ask(GET).body == b"soon"
+        served.call(going_on.set)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_one_whose_client_leaves_is_told_and_goes_on(serve: Serve, reads: bool) -> None:
+    notes: list[Any] = []
+    begun, going_on = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        begun.set()
+        if reads:
+            await receive()
+            notes.append(await receive())
+        else:
+            await going_on.wait()
+        count()
+        await says(b"nobody hears")(scope, receive, send)
+        notes.append("ended")
+
+    served = serve(gateway(app), journal=Paper())
+    with served.connect() as client:
+        client.send(GET)
+        served.arrive(begun.is_set)
+    served.arrive(lambda: not served.server.connections)
+    served.call(going_on.set)
+    served.held(1)
+    assert notes == ([{"type": "http.disconnect"}] if reads else []) + ["ended"]
+
+
+def test_who_streams_to_a_client_that_has_gone_is_told(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    notes: list[str] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await begin(send)
+        try:
+            while True:
+                await give(send, bytes(1 << 18), more=True)
+        except OSError as error:
+            notes.append(str(error))
+            raise
+
+    served = serve(gateway(app))
+    with served.connect() as client:
+        client.send(GET)
+        client.until(b"\r\n\r\n")
+        served.arrive(lambda: any(each.blocked for each in served.server.connections))  # type: ignore[attr-defined] # pyright: ignore
+    served.arrive(lambda: bool(notes))
+    assert notes == ["the client is gone"]
+    assert "client is gone" not in caplog.text
+
+
+def test_the_end_of_a_reply_is_told_to_who_waits_for_the_client_to_leave(serve: Serve) -> None:
+    notes: list[Any] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await receive()
+        waiting = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        await says(b"fine")(scope, receive, send)
+        notes.append(await waiting)
+
+    served = serve(gateway(app))
+    with served.connect() as client:
+        assert client.ask(GET).body == b"fine"
+        served.arrive(lambda: notes == [{"type": "http.disconnect"}])
+
+
+# The start and the stop.
+
+
+class Life:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.stop: str | None = "lifespan.shutdown.complete"
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            self.notes.append((await receive())["type"])
+            scope["state"]["shared"] = self.notes
+            scope["state"]["own"] = 0
+            count()
+            await send({"type": "lifespan.startup.complete"})
+            self.notes.append((await receive())["type"])
+            if self.stop is None:
+                raise LookupError("in the end")
+            await send({"type": self.stop, "message": "in the end"})
+        else:
+            scope["state"]["own"] += 1
+            scope["state"]["shared"].append("asked")
+            await says(b"%d" % scope["state"]["own"])(scope, receive, send)
+
+
+def lived(app: App, journal: Paper | None = None) -> None:
+    """Starts and stops `app`."""
+
+    async def scenario() -> None:
+        made = with_lifespan(app)
+        application = Application("web")
+        try:
+            await made.open(application)
+        finally:
+            await made.close()
+
+    asyncio.run(scenario())
+
+
+def test_each_request_has_its_own_copy_of_the_state(serve: Serve) -> None:
+    life = Life()
+    served = serve(with_lifespan(life))
+    assert [served.get().body for _ in range(2)] == [b"1", b"1"]
+    assert life.notes == ["lifespan.startup", "asked", "asked"]
+
+
+def test_what_the_start_changes_is_written(serve: Serve) -> None:
+    served = serve(with_lifespan(Life()), journal=Paper())
+    served.held(1)
+    assert served.journal.kinds == [[("Counter", "state")]]
+    assert not served.application.ledger.roaming  # type: ignore[union-attr] # pyright: ignore
+
+
+@pytest.mark.parametrize("stop", ["lifespan.shutdown.complete", "lifespan.shutdown.failed", None])
+def test_the_stop_is_told_and_whatever_it_brings_is_the_end(
+    stop: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    life = Life()
+    life.stop = stop
+    lived(life)
+    assert life.notes == ["lifespan.startup", "lifespan.shutdown"]
+    assert ("in the end" in caplog.text) == (stop != "lifespan.shutdown.complete")
+
+
+def test_one_that_is_published_at_two_places_starts_and_stops_once() -> None:
+    async def scenario() -> None:
+        life = Life()
+        made = with_lifespan(life)
+        application = Application("web")
+        await made.open(application)
+        await made.open(application)
+        await made.close()
+        assert life.notes == ["lifespan.startup"]
+        await made.close()
+        assert life.notes == ["lifespan.startup", "lifespan.shutdown"]
+
+    asyncio.run(scenario())
+
+
+async def knows_nothing(scope: Message, receive: Receive, send: Send) -> None:
+    assert scope["type"] == "http"
+
+
+async def answers_anything(scope: Message, receive: Receive, send: Send) -> None:
+    await says(b"x")(scope, receive, send)
+
+
+async def returns(scope: Message, receive: Receive, send: Send) -> None:
+    return
+
+
+@pytest.mark.parametrize("app", [knows_nothing, answers_anything, returns])
+def test_one_that_knows_nothing_of_start_and_stop_goes_on(app: App) -> None:
+    lived(app)
+
+
+async def fails_to_start(scope: Message, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "Traceback:\n  KeyError: 'DB'\n"})
+
+
+async def raises_at_start(scope: Message, receive: Receive, send: Send) -> None:
+    await receive()
+    raise LookupError("no\ndatabase")
+
+
+@pytest.mark.parametrize(
+    ("app", "reason"),
+    [(fails_to_start, "KeyError: 'DB'"), (raises_at_start, "LookupError: no database")],
+)
+def test_one_that_fails_to_start_says_why(app: App, reason: str) -> None:
+    with pytest.raises(StartupError) as caught:
+        lived(app)
+    assert str(caught.value) == f"ASGIApplication('of.a:test') did not start: {reason}"
+
+
+def test_a_start_may_be_given_up() -> None:
+    ended: list[str] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        try:
+            await receive()
+            await asyncio.Event().wait()
+        finally:
+            ended.append("ended")
+
+    async def scenario() -> None:
+        made = with_lifespan(app)
+        opening = asyncio.ensure_future(made.open(Application("web")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await opening
+        await made.close()
+
+    asyncio.run(scenario())
+    assert ended == ["ended"]
+
+
+def test_a_stop_waits_for_what_goes_on_behind_replies(serve: Serve) -> None:
+    going_on = asyncio.Event()
+    done: list[str] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await says(b"soon")(scope, receive, send)
+        await going_on.wait()
+        done.append("done")
+
+    served = serve(gateway(app))
+    assert served.get().body == b"soon"
+    rest = asyncio.run_coroutine_threadsafe(served.site.quiesce(), served.loop)
+    served.call(going_on.set)
+    rest.result(WAIT)
+    assert done == ["done"]
