@@ -16,6 +16,8 @@ Signature = tuple[int, int, int, int, int]
 
 # A clock tick of the kernel is at most 10 ms: a file changed twice within one cannot be told apart.
 _SETTLED: Final = 50_000_000
+_PATIENCE: Final = 1_000_000_000
+_UNKNOWN: Final = (0, 0, 0, 0, 0)
 
 
 def signature(status: os.stat_result) -> Signature:
@@ -38,8 +40,11 @@ class Entry:
     """A resource that answers for the file at `path` while its signature lasts.
 
     `folder` is looked at too, when what was found there depends on what else the folder
-    holds: an index, a name with its extension left out, files beside it that are compressed. Those
-    of the latter that there are, with their signatures, are `siblings`.
+    holds: an index, or a name with its extension left out.
+
+    `beside` is what the resource could be better for, and is not wrong without: the folder in which
+    compressed versions of the file may turn up, and those that have. These are looked at
+    once a second, since each look costs as much as half an answer.
     """
 
     path: str
@@ -48,30 +53,40 @@ class Entry:
     cost: int = 0
     folder: str | None = None
     folder_signature: Signature | None = None
-    siblings: list[tuple[str, Signature]] = attrs.field(factory=list[tuple[str, Signature]])
+    beside: list[tuple[str, Signature]] = attrs.field(factory=list[tuple[str, Signature]])
+    looked: int = 0
     checked: int = -1
 
-    def is_fresh(self) -> bool:
-        """Whether the file, and the folder if it matters, are what they were."""
+    def is_fresh(self, now: int) -> bool:
+        """Whether the file, and the folder if it matters, are what they were; `now` in nanoseconds."""
         try:
-            return (
-                signature(os.stat(self.path)) == self.signature
-                and (
-                    self.folder is None or signature(os.stat(self.folder)) == self.folder_signature
-                )
-                and all(signature(os.stat(path)) == present for path, present in self.siblings)
-            )
+            if signature(os.stat(self.path)) != self.signature:
+                return False
+            if self.folder and signature(os.stat(self.folder)) != self.folder_signature:
+                return False
+            if self.beside and not 0 <= now - self.looked < _PATIENCE:
+                self.looked = now
+                return all(signature(os.stat(path)) == then for path, then in self.beside)
         except OSError:
             return False
+        return True
 
     def is_settled(self, now: int) -> bool:
         """Whether a change from `now` (nanoseconds) on would surely show in the signatures."""
-        newest = max(self.signature[:2])
-        if self.folder_signature is not None:
-            newest = max(newest, *self.folder_signature[:2])
-        for _, present in self.siblings:
-            newest = max(newest, *present[:2])
-        return now - newest > _SETTLED
+        return _is_settled(self.signature, now) and (
+            self.folder_signature is None or _is_settled(self.folder_signature, now)
+        )
+
+    def begin(self, now: int) -> None:
+        """It is kept from `now` on. What else is beside it and not settled is looked for anew soon."""
+        self.looked = now
+        self.beside = [
+            (path, then if _is_settled(then, now) else _UNKNOWN) for path, then in self.beside
+        ]
+
+
+def _is_settled(present: Signature, now: int) -> bool:
+    return now - max(present[:2]) > _SETTLED
 
 
 class FileCache:
@@ -105,7 +120,7 @@ class FileCache:
         if entry is None:
             return None
         if entry.checked != self._turn:
-            if not entry.is_fresh():
+            if not entry.is_fresh(self._clock()):
                 self._forget(key)
                 return None
             self._entries.move_to_end(key)
@@ -128,10 +143,12 @@ class FileCache:
 
     def put(self, key: Key, entry: Entry) -> None:
         """Keeps `entry`, unless its file changed so lately that the next change might not show."""
-        if entry.cost > self.limit or not entry.is_settled(self._clock()):
+        now = self._clock()
+        if entry.cost > self.limit or not entry.is_settled(now):
             return
         if key in self._entries:
             self._forget(key)
+        entry.begin(now)
         self._entries[key] = entry
         self.size += entry.cost
         while self.size > self.limit or len(self._entries) > self.most:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from .errors import HTTPError
 from .filereply import FileReply
 from .resource import Rendered, Resource
 
@@ -69,7 +70,11 @@ class NegotiatedReply(Resource):
             reply = self._preferred(request)
             if len(self._known) < _MOST_KNOWN and _FIELD not in lowered[end:]:
                 self._known[lowered[start:end]] = reply
-        return reply.answer(request, lowered)
+        try:
+            return reply.answer(request, lowered)
+        except HTTPError:
+            # It has gone since.
+            return self.plain.answer(request, lowered)
 
     def _preferred(self, request: "Request") -> FileReply:
         coding = chosen(request.headers.get("accept-encoding", ""), tuple(self.coded))

@@ -223,9 +223,11 @@ class File(Resource):
         else:
             entry.resource = self._read(folder, found, entry)
         if found.taken == len(segments) and self._cache is not None:
-            if not found.named or (self.precompressed and not processed):
-                entry.folder = os.path.dirname(found.path)
-                entry.folder_signature = signature(os.stat(entry.folder))
+            folder_path = os.path.dirname(found.path)
+            if not found.named:
+                entry.folder, entry.folder_signature = folder_path, signature(os.stat(folder_path))
+            if self.precompressed and not processed:
+                entry.beside.append((folder_path, signature(os.stat(folder_path))))
             self._cache.put(segments, entry)
         return entry.resource
 
@@ -239,7 +241,7 @@ class File(Resource):
                 coding = CODINGS[extension]
                 with suppress(HTTPError):
                     coded[coding] = read_reply(sibling, (kind[0], coding), VARIES)
-                    entry.siblings.append((sibling.path, signature(sibling.status)))
+                    entry.beside.append((sibling.path, signature(sibling.status)))
         reply = read_reply(found, kind, VARIES if coded else ())
         made = NegotiatedReply(reply, coded) if coded else reply
         entry.cost = made.cost

@@ -93,3 +93,42 @@ def test_a_folder_is_looked_at_where_it_matters(cache: FileCache, tmp_path: Path
     assert cache.get(key) is made.resource
     (tmp_path / "index.html").touch()
     assert cache.get(key) is None
+
+
+def test_what_is_beside_a_file_is_looked_at_once_a_second(tmp_path: Path) -> None:
+    times = [later()]
+    cache, key = FileCache(clock=lambda: times[0]), ("a.css",)
+    made = entry(tmp_path / "a.css")
+
+    def put() -> None:
+        made.beside = [(str(tmp_path), signature(os.stat(tmp_path)))]
+        cache.put(key, made)
+
+    put()
+    (tmp_path / "a.css.gz").touch()
+    times[0] += 999_999_999
+    assert cache.get(key) is made.resource
+    times[0] += 1
+    assert cache.get(key) is None
+    put()
+    for _ in range(3):
+        times[0] += 10**9
+        assert cache.get(key) is made.resource
+    (tmp_path / "a.css").write_text("changed")
+    assert cache.get(key) is None
+
+
+def test_what_is_beside_a_file_and_changed_just_now_is_looked_for_again(tmp_path: Path) -> None:
+    """The file itself is kept meanwhile: a folder may change all the time."""
+    key = ("a.css",)
+    made = entry(tmp_path / "a.css")
+    os.utime(tmp_path / "a.css", (1, 1))
+    status = os.stat(tmp_path / "a.css")
+    times = [status.st_ctime_ns + 10**8]
+    cache = FileCache(clock=lambda: times[0])
+    made.signature = signature(status)
+    made.beside = [(str(tmp_path), (times[0], times[0], 1, 1, 1))]
+    cache.put(key, made)
+    assert cache.get(key) is made.resource
+    times[0] += 10**9
+    assert cache.get(key) is None
