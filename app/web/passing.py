@@ -17,6 +17,8 @@ from .upstream import Pool
 _IDEMPOTENT: Final = frozenset(
     ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "REPORT", "SEARCH", "QUERY")
 )
+_WITH_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
+_NO_BODY: Final = b"Content-Length: 0\r\n\r\n"
 _DECLARED: Final = b"Content-Length: %d\r\n\r\n%b"
 
 
@@ -30,7 +32,8 @@ async def asked(request: Request, pool: Pool, head: bytes) -> tuple[Exchange, An
     body = request.body
     whole = body is None or body.complete
     if body is None:
-        data = head + b"\r\n"
+        # Without it there are servers that wait, or ask for it (RFC 9110, 8.6).
+        data = head + (_NO_BODY if request.method in _WITH_BODY else b"\r\n")
     elif whole:
         content = await request.read()
         data = head + _DECLARED % (len(content), content)
@@ -79,6 +82,8 @@ def passed_answer(exchange: Exchange, answer: AnswerHead, fields: bytes) -> Rend
     """
     status = answer.status
     if exchange.complete:
+        # What is still being sent was not waited for.
+        exchange.abandon()
         body = exchange.taken()
         head = status_line(status) + fields
         if status not in BODILESS:

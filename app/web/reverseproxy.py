@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from ...persist.persistent import persistent
-from ..certificates import client_context
+from ..certificates import CertificateError, client_context
 from ..endpoints import Endpoint, TCPEndpoint, TLSEndpoint, parse_endpoint
 from .errors import error_page
 from .gatewayerror import BadAnswerError, GatewayError, UpstreamBusyError
@@ -88,7 +88,10 @@ class ReverseProxy(Resource):
         self.limits = limits if limits is not None else UpstreamLimits()
 
     def check(self) -> None:
-        """Reads the authorities, so that a missing file is found at the start. Raises `OSError`."""
+        """Reads the authorities, so that they are found to be unusable at the start.
+
+        Raises `CertificateError`.
+        """
         self._context(parse_endpoint(self.upstream))
 
     async def close(self) -> None:
@@ -150,7 +153,14 @@ class ReverseProxy(Resource):
     def _context(self, endpoint: Endpoint) -> ssl.SSLContext | None:
         if not isinstance(endpoint, TLSEndpoint):
             return None
-        return client_context(Path(self.authorities) if self.authorities is not None else None)
+        if self.authorities is None:
+            return client_context()
+        try:
+            return client_context(Path(self.authorities))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            remedy = "give a readable PEM file with the authorities to trust"
+            raise CertificateError(self.upstream, self.authorities, reason, remedy) from None
 
     def _places(self, request: "Request", public: str) -> Places:
         endpoint = parse_endpoint(self.upstream)

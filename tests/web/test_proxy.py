@@ -1,10 +1,12 @@
 """The reverse proxy: what passes, in both directions."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from perdure.app.certificates import CertificateError
 from perdure.app.endpoints import EndpointError
 from perdure.app.web.limits import Limits
 from perdure.app.web.resource import Resource
@@ -374,6 +376,7 @@ def test_an_answer_may_come_before_the_body_is_there(behind: Behind, serve: Serv
         assert (reply.status, reply.body) == (413, b"too much")
         # What was begun there is not a request, and nothing else may follow it.
         assert server.closed()
+        served.arrive(lambda: not any("_upload" in repr(each) for each in asyncio.all_tasks()))
 
 
 def test_a_body_that_breaks_off_is_no_request(behind: Behind, serve: Serve) -> None:
@@ -437,6 +440,15 @@ def test_the_server_may_be_at_a_socket_in_the_file_system(tmp_path: Path, serve:
             assert client.reply().body == b"here"
         assert heard.get("forwarded") == 'for=unknown;host="a.example";proto=http'
         assert "x-forwarded-for" not in heard.names
+
+
+def test_authorities_that_cannot_be_read_are_found_at_the_start(tmp_path: Path) -> None:
+    proxy = ReverseProxy("tls:443:interface=a.example", authorities=str(tmp_path / "none.pem"))
+    with pytest.raises(CertificateError, match=r"none\.pem"):
+        proxy.check()
+    (tmp_path / "none.pem").write_text("nothing")
+    with pytest.raises(CertificateError, match="PEM"):
+        proxy.check()
 
 
 def test_mistakes_in_a_proxy_are_found_when_it_is_made() -> None:

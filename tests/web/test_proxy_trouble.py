@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.app.web.channel import HTTPChannel
 from perdure.app.web.resource import Resource
 from perdure.app.web.reverseproxy import ReverseProxy
 from perdure.app.web.upstream import Pool, UpstreamLimits
@@ -210,6 +211,11 @@ def test_a_server_that_takes_no_request_is_a_504(behind: Behind, serve: Serve) -
         thread = threading.Thread(target=flood)
         thread.start()
         served.arrive(lambda: any(each.blocked for each in pool_of(proxy).connections))
+        (there,) = served.call(lambda: list(pool_of(proxy).connections))
+        (here,) = served.server.connections
+        assert isinstance(here, HTTPChannel)
+        held = served.call(lambda: there.transport.get_write_buffer_size() + here.buffered)
+        assert held < 1_000_000
         later(served, proxy, 61)
         assert client.until(b"\r\n").startswith(b"HTTP/1.1 504 ")
         client.socket.shutdown(socket.SHUT_RDWR)
