@@ -154,7 +154,7 @@ class HtdigestFile(UserFile):
     """The file that ``htdigest FILE REALM NAME`` writes: ``NAME:REALM:HASH``, for Digest.
 
     That tool knows MD5 alone. A line with SHA-256, of ``NAME:REALM:PASSWORD`` in hexadecimal, may be there
-    as well, and is preferred. Whoever can read the file can be any of its users without a password.
+    as well. Whoever can read the file can be any of its users without a password.
     """
 
     has_records: ClassVar[bool] = False
