@@ -10,6 +10,7 @@ from perdure.app.web.resource import Resource
 from perdure.persist.errors import PerdureError
 
 from ..web.conftest import Served
+from ..web.kinds.auth import CHEAP
 from .webmade import ask, made, serving
 
 PROGRAM = """\
@@ -133,6 +134,33 @@ def test_programs_are_run_when_that_is_asked_for_and_never_shown(site: Path) -> 
             assert ask(served, "/run.cgi").status == 403
 
 
+def test_parts_are_for_those_who_say_who_they_are(site: Path, other: Path) -> None:
+    users, others = other / "users", other / "others"
+    users.write_text(f"ada:{CHEAP.record('lovelace')}\n")
+    others.write_text(f"bob:{CHEAP.record('builder')}\n")
+    for file in (users, others):
+        file.chmod(0o600)
+    ada = "Authorization: Basic YWRhOmxvdmVsYWNl"
+    bob = "Authorization: Basic Ym9iOmJ1aWxkZXI="
+    options = ("--auth", f"/docs={users}", "--login", f"/docs/deep={others}", "--realm", "lab")
+    (site / "docs" / "deep").mkdir()
+    (site / "docs" / "deep" / "b.txt").write_text("b")
+    with serving("--path", site, *options, "--alias", "/d=/docs") as served:
+        for path in ("/docs/a.txt", "/d/a.txt", "//docs/a.txt", "/DOCS/a.txt"):
+            assert ask(served, path).get("www-authenticate") == 'Basic realm="lab", charset="UTF-8"'
+            assert ask(served, path, bob).status == 401
+        assert ask(served, "/docs/a.txt", ada).body == b"a"
+        assert ask(served, "/d/a.txt", ada).body == b"a"
+        assert ask(served, "/docs/deep/b.txt", ada).status == 401
+        assert ask(served, "/docs/deep/b.txt", bob).body == b"b"
+        sent = ask(served, "/docs/deep/b.txt", "Accept: text/html").get("location") or ""
+        assert sent.startswith("/docs/deep/login?next=")
+        assert b'name="password"' in ask(served, sent).body
+        assert ask(served, "/about.html").body == b"about"
+    with serving("--path", site, "--auth", f"/={users}") as served:
+        assert [ask(served, "/").status, ask(served, "/", ada).status] == [401, 200]
+
+
 def test_a_single_page_application_answers_where_there_is_no_page(site: Path) -> None:
     with serving("--path", site, "--spa", "index.html") as served:
         reply = ask(served, "/any/where", "Accept: text/html")
@@ -211,6 +239,11 @@ def test_settings_of_files_are_those_of_every_folder(site: Path, other: Path) ->
         (("--users", "--index", "a"), "--index: only for files, of --path"),
         (("--redirect", "/=https://a.org/", "--index", "a"), "--index: only for files"),
         (("--path", ".", "--no-scripts", "--php"), "--php: not together with --no-scripts"),
+        (("--path", ".", "--auth", "/a"), "expected /PATH=FILE"),
+        (("--path", ".", "--auth", "/a=/nowhere"), "/nowhere"),
+        (("--path", ".", "--auth", "/a=/etc/hosts", "--login", "/a/=/etc/hosts"), "already"),
+        (("--path", ".", "--auth", "a=/etc/hosts"), "place 'a'"),
+        (("--path", ".", "--realm", "x"), "--realm: only with --auth, --login, --digest"),
         (("--path", ".", "--forward-client", "10.0.0.0/8"), "only with --forward-proxy"),
         (("--path", ".", "--forward-proxy", "example.org"), "example.org"),
         (("--path", ".", "--forward-proxy", "*:80", "--forward-client", "me"), "me"),
@@ -245,4 +278,4 @@ def test_what_cannot_be_is_refused_in_one_line(words: tuple[str, ...], said: str
     with pytest.raises(PerdureError, match=said) as refused:
         made(*words)
     assert "\n" not in str(refused.value).replace("a\nb", "")
-    assert refused.value.exit_status in (os.EX_USAGE, os.EX_CONFIG)
+    assert refused.value.exit_status in (os.EX_USAGE, os.EX_CONFIG, os.EX_NOPERM)

@@ -19,6 +19,7 @@ _Make = Callable[..., Option]
 _root: Final[_Make] = partial(Option, section="What to serve")
 _place: Final[_Make] = partial(Option, section="Hosts and places")
 _file: Final[_Make] = partial(Option, section="Files")
+_guard: Final[_Make] = partial(Option, section="Who may see it")
 _reply: Final[_Make] = partial(Option, section="Replies")
 _door: Final[_Make] = partial(Option, section="Listening")
 
@@ -141,6 +142,29 @@ _FILES: Final = (
     ),
 )
 
+_GUARDS: Final = (
+    _guard(
+        ["--auth"],
+        multiple=True,
+        metavar="/PATH=FILE",
+        help="Only who is in FILE, as 'htpasswd -B' writes it, may see PATH and what is below; "
+        "repeatable.",
+    ),
+    _guard(
+        ["--login"],
+        multiple=True,
+        metavar="/PATH=FILE",
+        help="The same, with a page to log in at; programs do as for --auth.",
+    ),
+    _guard(
+        ["--digest"],
+        multiple=True,
+        metavar="/PATH=FILE",
+        help="The same, by Digest; FILE is as 'htdigest' writes it.",
+    ),
+    _guard(["--realm"], metavar="TEXT", help="What is guarded; default: restricted."),
+)
+
 _REPLIES: Final = (
     _reply(
         ["--add-header"],
@@ -210,7 +234,7 @@ _DOORS: Final = (
     ),
 )
 
-OPTIONS: Final[tuple[Option, ...]] = (*_ROOTS, *_PLACES, *_FILES, *_REPLIES, *_DOORS)
+OPTIONS: Final[tuple[Option, ...]] = (*_ROOTS, *_PLACES, *_FILES, *_GUARDS, *_REPLIES, *_DOORS)
 
 
 def flag(name: str) -> str:

@@ -1,6 +1,6 @@
 """The root of the site that the options of ``mkapp web`` describe.
 
-From the outside in: a proxy for clients, what is done to replies, rewriting, what answers at paths, hosts, and what was
+From the outside in: a proxy for clients, what is done to replies, rewriting, guards, what answers at paths, hosts, and what was
 to be served in the first place.
 """
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..kind import BuildError
-from . import webfiles, webreplies
+from . import webfiles, webguards, webreplies
 from .weboptions import flag, halves
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def root(options: Mapping[str, Any]) -> "Resource":
         else:
             places[f"/{_USERS}"] = users
     with_users = f"/{_USERS}" in places
-    site = _rewritten(options, _placed(found, places), with_users=with_users)
+    site = webguards.guarded(options, _placed(found, places))
+    site = _rewritten(options, site, with_users=with_users)
     return _forwarding(options, webreplies.wrapped(options, site))
 
 

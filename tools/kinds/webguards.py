@@ -1,0 +1,76 @@
+"""Who may see which part of the site that ``mkapp web`` makes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..kind import BuildError
+from .weboptions import flag, halves
+
+if TYPE_CHECKING:
+    from ...app.web.auth import Protected
+    from ...app.web.doorkeeper import Doorkeeper
+    from ...app.web.resource import Resource
+
+_WAYS: Final = ("auth", "login", "digest")
+
+
+def guarded(options: Mapping[str, Any], site: "Resource") -> "Resource":
+    """`site`, whose parts are for those who say who they are; the longest path that fits decides."""
+    parts = _parts(options)
+    if not parts:
+        if options["realm"]:
+            ways = ", ".join(map(flag, _WAYS))
+            raise BuildError(f"--realm: only with {ways}")
+        return site
+    from ...app.web.places import Below, FromRoot
+
+    found = site
+    keepers: dict[tuple[str, str], Doorkeeper] = {}
+    for path in sorted(parts, key=len):
+        way, file = parts[path]
+        inside = site if path == "/" else FromRoot(site)
+        protected = _protected(inside, way, file, options["realm"] or "restricted", keepers)
+        protected.check()
+        found = protected if path == "/" else Below(path, protected, found)
+    return found
+
+
+def _parts(options: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """By path, how its visitors say who they are, and the file of users."""
+    found: dict[str, tuple[str, str]] = {}
+    for way in _WAYS:
+        for text in options[way]:
+            path, file = halves(flag(way), text, "/PATH=FILE")
+            path = path.rstrip("/") or "/"
+            if path in found:
+                raise BuildError(f"{flag(way)} {text}: {path} is guarded by another option already")
+            found[path] = way, str(Path(file).absolute())
+    return found
+
+
+def _protected(
+    wrapped: "Resource",
+    way: str,
+    file: str,
+    realm: str,
+    keepers: "dict[tuple[str, str], Doorkeeper]",
+) -> "Protected":
+    from ...app.web.auth import Protected, Scheme
+    from ...app.web.basicauth import Basic
+    from ...app.web.doorkeeper import Doorkeeper
+    from ...app.web.htpasswd import HtdigestFile, HtpasswdFile
+
+    kind = HtdigestFile if way == "digest" else HtpasswdFile
+    keeper = keepers.setdefault((kind.__name__, file), Doorkeeper(kind(file)))
+    schemes: tuple[Scheme, ...] = (Basic(realm),)
+    if way == "login":
+        from ...app.web.formlogin import FormLogin
+
+        # For programs, which have no use for a page.
+        schemes = (FormLogin(), *schemes)
+    elif way == "digest":
+        from ...app.web.digestauth import Digest
+
+        schemes = (Digest(realm),)
+    return Protected(wrapped, keeper, *schemes)
