@@ -50,7 +50,8 @@ def watching(
     """The component of this class and name: at once, and again whenever it has changed.
 
     Many changes between two turns of the loop count as one: what it gives is always the component as
-    it is now. As long as there is none, and `default` makes none, it waits for one. What the
+    it is now, which may be as it was before: one that was just made is given again once that is
+    durable. As long as there is none, and `default` makes none, it waits for one. What the
     component refers to counts only as far as it is no component itself. Not noticed are changes of
     one that is too large to be looked at (64 KB; 1 MB where nothing is journaled) and has no
     mutations.
