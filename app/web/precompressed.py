@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 from .errors import HTTPError
 from .filereply import FileReply
 from .resource import Rendered, Resource
+from .response import PreparedResponse
 
 if TYPE_CHECKING:
+    from .head import Head
     from .request import Request
 
 CODINGS: Final[Mapping[str, str]] = {".zst": "zstd", ".br": "br", ".gz": "gzip"}
@@ -17,6 +19,8 @@ VARIES: Final = (("Vary", "Accept-Encoding"),)
 
 _FIELD: Final = b"\r\naccept-encoding:"
 _MOST_KNOWN: Final = 64
+_SHORT: Final = 2048
+"""Bytes; longer heads and fields are not kept, since there may be many files."""
 _ALIASES: Final = {"x-gzip": "gzip"}
 
 
@@ -56,25 +60,41 @@ class NegotiatedReply(Resource):
         self.coded = coded
         self.cost = plain.cost + sum(each.cost for each in coded.values())
         self._known: dict[bytes, FileReply] = {}
+        self._head: Head | None = None
+        self._answer: PreparedResponse | None = None
 
     def render_GET(self, request: "Request") -> Rendered:
-        # Taking all fields apart would cost more than all the rest.
-        lowered = request.head.raw.lower()
-        start = lowered.find(_FIELD)
-        if start < 0:
-            return self.plain.answer(request, lowered)
-        end = lowered.index(b"\r", start + 2)
-        reply = self._known.get(lowered[start:end])
-        # Several fields of that name are one list, and rare.
-        if reply is None or _FIELD in lowered[end:]:
-            reply = self._preferred(request)
-            if len(self._known) < _MOST_KNOWN and _FIELD not in lowered[end:]:
-                self._known[lowered[start:end]] = reply
+        head = request.head
+        # Requests that came in the same bytes share a head, and an answer.
+        if self._answer is not None and head is self._head:
+            return self._answer
+        lowered = head.raw.lower()
+        reply = self._chosen(request, lowered)
         try:
-            return reply.answer(request, lowered)
+            answer = reply.answer(request, lowered)
         except HTTPError:
             # It has gone since.
             return self.plain.answer(request, lowered)
+        if isinstance(answer, PreparedResponse) and len(lowered) < _SHORT:
+            self._head, self._answer = head, answer
+        return answer
+
+    def _chosen(self, request: "Request", lowered: bytes) -> FileReply:
+        # Taking all fields apart would cost more than all the rest.
+        start = lowered.find(_FIELD)
+        if start < 0:
+            return self.plain
+        end = lowered.index(b"\r", start + 2)
+        # Several fields of that name are one list, and rare.
+        if _FIELD in lowered[end:]:
+            return self._preferred(request)
+        field = lowered[start:end]
+        reply = self._known.get(field)
+        if reply is None:
+            reply = self._preferred(request)
+            if len(self._known) < _MOST_KNOWN and len(field) < _SHORT:
+                self._known[field] = reply
+        return reply
 
     def _preferred(self, request: "Request") -> FileReply:
         coding = chosen(request.headers.get("accept-encoding", ""), tuple(self.coded))
