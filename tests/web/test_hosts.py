@@ -15,6 +15,7 @@ from perdure.app.web.site import Site
 from perdure.app.web.static import File, StaticError
 
 from .conftest import Reply, Serve, Served
+from .http2client import contexts
 from .test_hostname import HOSTILE
 
 
@@ -163,6 +164,24 @@ def test_curl_and_a_library_reach_hosts_by_name(serve: Serve) -> None:
     with httpx2.Client() as client:
         reply = client.get(served.url(), headers={"Host": "xn--bcher-kva.example"})
     assert reply.text.startswith("bücher.example: ")
+
+
+def test_hosts_are_told_apart_by_http2_too(serve: Serve, tmp_path: Path) -> None:
+    server, _ = contexts(tmp_path)
+    served = serve(hosts(), ssl_context=server, trusted_proxies=("127.0.0.1",))
+    port = served.address[1]
+    command = ["curl", "-sSk", "--http2", "--max-time", "20", "-w", " HTTP/%{http_version}"]
+    names = ["example.org", "www.example.org"]
+    urls = [f"https://{name}:{port}/" for name in names]
+    for name in names:
+        command += ["--resolve", f"{name}:{port}:127.0.0.1"]
+    told = subprocess.run([*command, *urls], capture_output=True, check=True, text=True).stdout
+    assert told.count("HTTP/2") == 2
+    assert told.startswith(f"example.org: https example.org:{port} / ")
+    assert "*.example.org: https www.example.org:" in told
+    believed = [*command, "-H", "Forwarded: for=192.0.2.1;proto=http;host=www.example.org", urls[0]]
+    told = subprocess.run(believed, capture_output=True, check=True, text=True).stdout
+    assert told.startswith("*.example.org: http www.example.org / ")
 
 
 # A folder of hosts.

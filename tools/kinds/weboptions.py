@@ -213,7 +213,8 @@ _DOORS: Final = (
         ["--listen"],
         multiple=True,
         metavar="ENDPOINT",
-        help=f"Where to listen, with TLS by tls:443:cert=FILE; repeatable. Default: {DEFAULT_LISTEN}",
+        help="Where to listen; with TLS by tls:443:cert=FILE, or tls:443:certs=FOLDER for certificates "
+        f"by name. Repeatable. Default: {DEFAULT_LISTEN}",
     ),
     _door(
         ["-p", "--port"],
