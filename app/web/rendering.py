@@ -214,7 +214,8 @@ class Rendering(Output):
             if request.transforms is not None:
                 rendered = _transformed(request, rendered)
             if isinstance(rendered, Response) and hasattr(type(rendered.body), "__aiter__"):
-                await send_stream(self, request, rendered)
+                tells_state = resource is None or resource.tells_state
+                await send_stream(self, request, rendered, tells_state=tells_state)
             elif self._request is request:
                 self._deliver(request, resource, rendered)
         except asyncio.CancelledError as error:

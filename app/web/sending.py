@@ -161,11 +161,15 @@ async def copy_file(channel: "Output", body: FileBody) -> None:
             await channel.drained()
 
 
-async def send_stream(channel: "Output", request: "Request", response: Response) -> None:
+async def send_stream(
+    channel: "Output", request: "Request", response: Response, *, tells_state: bool = True
+) -> None:
     """Sends a response whose body comes in pieces: chunked, or up to the connection's end.
 
     The head leaves with the first piece, which may be empty; so what fails before it raises and can
     still be answered with an error page. What fails later cuts the connection.
+
+    Each piece waits until all is durable that it may tell of; see `Resource.tells_state`.
     """
     status = response.status
     length = response.declared_length
@@ -178,7 +182,7 @@ async def send_stream(channel: "Output", request: "Request", response: Response)
     begun = False
     try:
         if request.method == "HEAD" or status in BODILESS:
-            await _durable(request)
+            await _durable(request, tells_state)
             channel.reply(request, status, head, b"", response.closes)
             return
         piece = await _next(pieces)
@@ -191,7 +195,7 @@ async def send_stream(channel: "Output", request: "Request", response: Response)
                 raise LengthError(length)
             if chunked and piece:
                 piece = b"%x\r\n%b\r\n" % (len(piece), piece)
-            await _durable(request)
+            await _durable(request, tells_state)
             begun = True
             channel.leave(begin + piece)
             begin = b""
@@ -200,7 +204,7 @@ async def send_stream(channel: "Output", request: "Request", response: Response)
         if length is not None and sent < length:
             raise LengthError(length)
         # Its end tells of what was done after the last piece, too.
-        await _durable(request)
+        await _durable(request, tells_state)
         channel.leave(begin + (b"0\r\n\r\n" if chunked else b""))
         channel.finish(request, status, sent, keeps)
     except Exception as error:
@@ -217,9 +221,10 @@ async def send_stream(channel: "Output", request: "Request", response: Response)
             await close()
 
 
-async def _durable(request: "Request") -> None:
-    if request.turn is not None:
-        await request.turn.durable()
+async def _durable(request: "Request", tells_state: bool) -> None:
+    turn = request.turn
+    if turn is not None and (tells_state or turn.touched):
+        await turn.durable()
 
 
 class LengthError(PerdureError):
