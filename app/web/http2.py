@@ -36,9 +36,12 @@ _TURN: Final = 256 * 1024
 """So much is sent before others have their turn."""
 
 _PATIENCE: Final = 2000.0
-_RECOVERY: Final = 100.0
+_RECOVERY: Final = 500.0
 """What a client may ask for in vain, at once and in a second: frames that move nothing. Replies that
 were wanted restore it. This is what ends floods of any kind of frame, whatever they are called."""
+
+_WORTH: Final = 4096
+"""For so many bytes taken, a client may send a frame: some open two windows for each piece."""
 
 _RESET: Final = 10
 """A request that is taken back has cost as much as so many frames (CVE-2023-44487)."""
@@ -56,6 +59,7 @@ class HTTP2Connection(asyncio.Protocol):
         self._h2 = HTTP2Machine(server.limits)
         self._streams: dict[int, HTTP2Stream] = {}
         self._ready: dict[HTTP2Stream, None] = {}
+        self._stalled: dict[HTTP2Stream, None] = {}
         self._waiting: list[tuple[HTTP2Stream, Request]] = []
         self._unsent = 0
         self._since = server.now
@@ -85,6 +89,7 @@ class HTTP2Connection(asyncio.Protocol):
         streams, self._streams = self._streams, {}
         self._waiting.clear()
         self._ready.clear()
+        self._stalled.clear()
         for stream in streams.values():
             stream.gone()
 
@@ -135,7 +140,9 @@ class HTTP2Connection(asyncio.Protocol):
             else:
                 self._patience -= 1
                 if isinstance(event, WindowUpdated | RemoteSettingsChanged):
-                    self._ready.update((s, None) for s in self._streams.values() if s.unsent)
+                    # In the order in which they came to stand: whose turn it was, it still is.
+                    self._ready.update(self._stalled)
+                    self._stalled.clear()
 
     def _begin(self, event: RequestReceived) -> None:
         number = event.stream_id
@@ -241,6 +248,7 @@ class HTTP2Connection(asyncio.Protocol):
             if stream.unsent:
                 room = self._h2.local_flow_control_window(number)
                 if room <= 0:
+                    self._stalled[stream] = None
                     return 0
                 piece = stream.take(min(room, _FRAME))
                 self._unsent -= len(piece)
@@ -249,7 +257,7 @@ class HTTP2Connection(asyncio.Protocol):
                 if len(piece) < _SMALL and stream.unsent:
                     self._patience -= 1
                 else:
-                    self._restore(1)
+                    self._restore(len(piece) / _WORTH)
             else:
                 piece, ends = b"", stream.ended
                 if ends:
@@ -278,6 +286,7 @@ class HTTP2Connection(asyncio.Protocol):
         if stream is not None:
             self._since = self.server.now
             self._ready.pop(stream, None)
+            self._stalled.pop(stream, None)
             stream.gone()
             self.flush_soon()
 
