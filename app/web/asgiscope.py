@@ -16,7 +16,7 @@ _SCHEMES: Final = {"http": ("http", "https"), "websocket": ("ws", "wss")}
 def scope_of(request: Request, kind: str, state: dict[str, Any] | None) -> Scope:
     """The scope of a connection of this `kind`, ``http`` or ``websocket``.
 
-    ``perdure.registry`` in it is the registry. The path is the one that the walk went, so it is as
+    ``perdure.registry`` in it is the registry, ``perdure.user`` who has logged in, or None. The path is the one that the walk went, so it is as
     wrappers have rewritten it; ``raw_path`` is the one that the client asked for.
     """
     head = request.head
@@ -38,6 +38,7 @@ def scope_of(request: Request, kind: str, state: dict[str, Any] | None) -> Scope
         "server": address_of(host, request.secure),
         "extensions": {} if kind == "http" else {"websocket.http.response": {}},
         "perdure.registry": request.registry,
+        "perdure.user": request.user,
     }
     if kind == "websocket":
         del scope["method"]

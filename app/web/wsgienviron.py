@@ -129,6 +129,8 @@ def environ_of(request: Request, body: IO[bytes], length: int | None) -> Environ
         "wsgi.file_wrapper": FileWrapper,
         "perdure.registry": request.registry,
     }
+    if request.user is not None:
+        environ["REMOTE_USER"] = request.user
     if request.secure:
         environ["HTTPS"] = "on"
     if length is not None:

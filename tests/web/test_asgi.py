@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from perdure.app.web.limits import Limits
-from perdure.app.web.resource import Resource
+from perdure.app.web.request import Request
+from perdure.app.web.resource import Resource, Wrapper
 
 from ..paper import Paper
 from .asgiapps import App, Message, Receive, Send, begin, gateway, give, says
@@ -61,6 +62,7 @@ def test_the_scope_says_what_was_asked(serve: Serve) -> None:
         "client": ("127.0.0.1", 0),
         "server": ("example.org", 8080),
         "extensions": {},
+        "perdure.user": None,
     }
 
 
@@ -71,6 +73,30 @@ def test_below_another_resource_it_knows_where_it_is(serve: Serve, target: str, 
     scope = told(serve, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode(), Resource())
     assert (scope["root_path"], scope["path"]) == ("/app", path)
     assert scope["raw_path"] == target.encode()
+
+
+def test_it_knows_who_has_logged_in_and_what_was_rewritten(serve: Serve) -> None:
+    scopes: list[Message] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await says(b"")(scope, receive, send)
+
+    serve(Known(gateway(app))).get("/old/a")
+    assert scopes[0]["perdure.user"] == "ada"
+    assert (scopes[0]["path"], scopes[0]["raw_path"]) == ("/new/a", b"/old/a")
+
+
+class Known(Wrapper):
+    """Knows everybody as Ada, and one place by another name."""
+
+    def __init__(self, wrapped: Resource) -> None:
+        self.wrapped = wrapped
+
+    def enter(self, request: Request) -> Resource:
+        request.user = "ada"
+        request.postpath[0] = "new"
+        return self.wrapped
 
 
 def test_an_absolute_address_outranks_the_host(serve: Serve) -> None:
