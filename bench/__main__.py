@@ -21,6 +21,7 @@ from . import (
     crash,
     durability,
     formats,
+    gateways,
     http,
     memory,
     proxy,
@@ -35,6 +36,7 @@ from .claims import Bound, Verdict, table
 
 PARTS = (
     "http",
+    "gateways",
     "static",
     "proxy",
     "compression",
@@ -78,7 +80,10 @@ def main(parts: tuple[str, ...], rounds: int, seconds: int) -> None:
 
 
 def _measure(part: str, folder: Path, rounds: int, seconds: int) -> Generator[Verdict]:
-    if part in ("http", "static", "proxy", "durability", "memory") and shutil.which("wrk") is None:
+    if (
+        part in ("http", "gateways", "static", "proxy", "durability", "memory")
+        and shutil.which("wrk") is None
+    ):
         print(f"skipped: {part}: no wrk on PATH", file=sys.stderr)
         return
     match part:
@@ -90,6 +95,8 @@ def _measure(part: str, folder: Path, rounds: int, seconds: int) -> Generator[Ve
             yield from proxy.run(folder, rounds, seconds)
         case "compression":
             yield from compression.run(folder, rounds)
+        case "gateways":
+            yield from gateways.run(folder, rounds, seconds)
         case "durability":
             yield from durability.run(folder, rounds, seconds)
         case "checkpoint":
