@@ -348,6 +348,8 @@ class HTTP2Connection(asyncio.Protocol):
         if self._closing or self._is_last:
             return
         self._is_last = True
+        for stream in tuple(self._streams.values()):
+            stream.drain()
         self._h2.close_connection()
         self.flush_soon()
 

@@ -239,6 +239,11 @@ class HTTP2Stream(Rendering):
         """What still works for the reply."""
         return self._task
 
+    def drain(self) -> None:
+        """The server is stopping."""
+        if self._request is not None:
+            self._request.drain()
+
     def gone(self) -> None:
         """The stream is no more, whatever was still to come or to leave."""
         self._phase = CLOSING
