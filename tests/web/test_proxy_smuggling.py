@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from httptools import HttpResponseParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -269,6 +270,45 @@ _PIECES = st.sampled_from(
         b" ",
     )
 )
+
+
+class _Heard:
+    """Takes the events of a client's parser."""
+
+    def __init__(self) -> None:
+        self.ends = 0
+
+    def on_message_complete(self) -> None:
+        self.ends += 1
+
+
+def test_whatever_the_server_behind_says_the_client_gets_one_reply_or_is_cut(
+    behind: Behind, serve: Serve
+) -> None:
+    served = serve(ReverseProxy(behind.endpoint))
+    junk = st.binary(max_size=30)
+
+    @settings(max_examples=120, deadline=None)
+    @given(st.booleans(), st.lists(_PIECES | junk, max_size=8).map(b"".join))
+    def holds(begins_well: bool, said: bytes) -> None:
+        with served.connect() as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            server = behind.accept()
+            server.request()
+            server.send(_OK * begins_well + said)
+            server.socket.close()
+            heard = _Heard()
+            parser = HttpResponseParser(heard)
+            try:
+                while data := client.socket.recv(65536):
+                    parser.feed_data(data)
+            except ConnectionResetError:
+                assert heard.ends == 0
+            else:
+                assert heard.ends == 1
+                assert parser.get_status_code() != 500
+
+    holds()
 
 
 @settings(max_examples=300, deadline=None)

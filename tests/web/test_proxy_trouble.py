@@ -1,5 +1,6 @@
 """The reverse proxy when the server behind it is down, slow, closed, or asked too much."""
 
+import contextlib
 import logging
 import socket
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from perdure.app.web.channel import HTTPChannel
+from perdure.app.web.exchange import UpstreamConnection
 from perdure.app.web.resource import Resource
 from perdure.app.web.reverseproxy import ReverseProxy
 from perdure.app.web.upstream import Pool, UpstreamLimits
@@ -311,12 +313,7 @@ def test_a_fast_server_waits_for_a_slow_client(behind: Behind, serve: Serve) -> 
         thread.start()
         served.arrive(lambda: any(each.paused for each in pool_of(proxy).connections))
         # What the proxy has is what it read last, beyond its bound, and what the client's side holds.
-        held = served.call(
-            lambda: sum(
-                each.exchange.buffered for each in pool_of(proxy).connections if each.exchange
-            )
-        )
-        assert held < 1_000_000
+        assert served.call(lambda: sum(map(_held, pool_of(proxy).connections))) < 1_000_000
         reply = client.reply()
         thread.join()
     assert len(reply.body) == size
@@ -335,3 +332,50 @@ def test_other_clients_are_served_while_a_server_behind_hangs(behind: Behind, se
     for client in clients:
         client.socket.close()
     served.arrive(lambda: not served.server.connections)
+
+
+def test_a_crowd_that_takes_nothing_holds_little_and_keeps_nobody_else_waiting(
+    behind: Behind, serve: Serve
+) -> None:
+    proxy = ReverseProxy(behind.endpoint)
+    served = serve(proxy)
+    crowd = 40
+    senders: list[threading.Thread] = []
+    with contextlib.ExitStack() as exits:
+        for number in range(crowd):
+            client = exits.enter_context(served.connect())
+            client.send(_GET % number)
+            server = behind.accept()
+            server.request()
+            size = 20_000_000
+            server.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            senders.append(threading.Thread(target=_push, args=(server, bytes(size))))
+            senders[-1].start()
+        served.arrive(lambda: all(each.paused for each in pool_of(proxy).connections))
+        held = served.call(lambda: sum(map(_held, pool_of(proxy).connections)))
+        held += served.call(
+            lambda: sum(
+                each.transport.get_write_buffer_size()
+                for each in served.server.connections
+                if isinstance(each, HTTPChannel)
+            )
+        )
+        assert held < crowd * 1_000_000
+        with served.connect() as client:
+            client.send(_GET % crowd)
+            server = behind.accept()
+            server.request()
+            server.answer(b"served")
+            assert client.reply().body == b"served"
+    for sender in senders:
+        sender.join()
+    served.arrive(lambda: not served.server.connections)
+
+
+def _held(connection: UpstreamConnection) -> int:
+    return connection.exchange.buffered if connection.exchange is not None else 0
+
+
+def _push(server: Accepted, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        server.send(data)
