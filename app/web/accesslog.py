@@ -53,10 +53,16 @@ class AccessLog:
         except OSError as error:
             raise AccessLogError(path, error.strerror or str(error)) from None
 
-    def add(self, client: str, when: str, head: Head, status: int, sent: int) -> None:
-        """Notes one reply; `when` is the time as the format has it, `sent` the body's bytes."""
+    def add(
+        self, client: str, user: str | None, when: str, head: Head, status: int, sent: int
+    ) -> None:
+        """Notes one reply; `when` is the time as the format has it, `sent` the body's bytes.
+
+        `user` is who asked, if that is known; a blank in the name is told as ``%20``.
+        """
         line, source = head.for_log or _noted(head)
-        self.add_line(f'{client} - - [{when}] "{line}" {status} {sent} {source}\n')
+        who = "-" if user is None else escaped(user).replace(" ", "%20")
+        self.add_line(f'{client} - {who} [{when}] "{line}" {status} {sent} {source}\n')
 
     def add_line(self, line: str) -> None:
         """Notes one line, complete and escaped."""

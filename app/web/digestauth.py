@@ -53,7 +53,9 @@ class Digest(Scheme):
         unfit = any(name not in said for name in _WANTED) or algorithm not in self.algorithms
         if unfit or said["realm"] != self.realm or said["qop"] != "auth":
             return Wrong()
-        if said["uri"] != request.target:
+        # The page may be found at another place than the one that was asked for.
+        method, target = request.head.line.decode("latin-1").split(" ")[:2]
+        if said["uri"] != target:
             raise HTTPError(400, "The request proves itself for another address.")
         if not _COUNT.fullmatch(said["nc"]):
             raise HTTPError(400, "The count of the request is not eight hexadecimal digits.")
@@ -61,7 +63,7 @@ class Digest(Scheme):
             name = named(said["username"])
         except UserError:
             return Wrong()
-        return self._judge(request, keeper, name, algorithm, said)
+        return self._judge(request, keeper, name, algorithm, {**said, "method": method})
 
     def _judge(
         self,
@@ -77,7 +79,7 @@ class Digest(Scheme):
         secret = None if account is None else account.digest(self.realm, algorithm)
         # Of nobody, so that it takes as long.
         digest = "0" * 64 if secret is None else secret.reveal()
-        expected = _response(algorithm, digest, request.method, said)
+        expected = _response(algorithm, digest, said)
         is_right = hmac.compare_digest(expected.encode(), said["response"].encode())
         if not is_right or secret is None:
             # Also for a nonce that is not ours: the answer tells whether the password was right.
@@ -85,8 +87,11 @@ class Digest(Scheme):
             return Wrong()
         if freshness is not Freshness.GOOD:
             return Wrong(stale=True)
-        if not keeper.nonces.use(said["nonce"], int(said["nc"], 16)):
+        # One request may pass here more than once, when it is led to another page of the server.
+        proof = (said["nonce"], said["nc"])
+        if request.proof != proof and not keeper.nonces.use(said["nonce"], int(said["nc"], 16)):
             return Wrong(stale=True)
+        request.proof = proof
         return Found(name)
 
     def challenges(self, _request: "Request", keeper: Doorkeeper, stale: bool) -> Iterable[str]:
@@ -115,10 +120,10 @@ def _parameters(sent: str) -> dict[str, str]:
     return {name.lower(): value for name, value in parsed.items() if value is not None}
 
 
-def _response(algorithm: str, digest: str, method: str, said: dict[str, str]) -> str:
+def _response(algorithm: str, digest: str, said: dict[str, str]) -> str:
     def hashed(text: str) -> str:
         return hashlib.new(ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()
 
-    what = hashed(f"{method}:{said['uri']}")
+    what = hashed(f"{said['method']}:{said['uri']}")
     proof = (digest, said["nonce"], said["nc"], said["cnonce"], said["qop"], what)
     return hashed(":".join(proof))

@@ -204,7 +204,7 @@ class HTTPServer:
     def note(self, request: Request, status: int, sent: int) -> None:
         """Logs a reply of `sent` bytes."""
         if self.log is not None:
-            self.log.add(request.client, self._when, request.head, status, sent)
+            self.log.add(request.client, request.user, self._when, request.head, status, sent)
 
     def note_refused(self, client: str, beginning: bytes, status: int) -> None:
         """Logs that what began with `beginning` was no request, and answered with `status`."""

@@ -82,7 +82,8 @@ def network(client: str) -> str | None:
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:
-        return None  # a UNIX socket
+        # What a proxy calls somebody whose address it does not tell is as good.
+        return None if client == "unix" else client
     mapped = getattr(address, "ipv4_mapped", None)
     address = address if mapped is None else mapped
     if address.is_loopback:

@@ -31,15 +31,15 @@ class Request:
     `secure` whether it came by TLS (both as far as a trusted proxy does not know better), `registry`
     the registry of the application that serves it, and `turn` the unit of work that answering it is;
     None where changes are not made durable one by one. `user` is who asks, if somebody made sure of
-    that (`auth.Protected`); else None. `root` is where its walk began.
+    that (`auth.Protected`); else None; `proof` is what only one request can have proven that with. `root` is where its walk began.
     From when the head of the reply is made it `is_being_answered`.
     """
 
     __slots__ = (
         "_args",
         "_closed",
-        "_draining",
         "_cookies",
+        "_draining",
         "_form",
         "_host",
         "_is_closed",
@@ -53,6 +53,7 @@ class Request:
         "is_being_answered",
         "method",
         "prepath",
+        "proof",
         "registry",
         "root",
         "secure",
@@ -93,6 +94,7 @@ class Request:
         self.transforms: list[Transform] | None = None
         self.turn: Turn | None = None
         self.user: str | None = None
+        self.proof: object = None
 
     @property
     def target(self) -> str:

@@ -175,6 +175,21 @@ def test_that_passwords_come_without_tls_is_said_once(
     assert "passwords for /private are asked for without TLS" in record.getMessage()
 
 
+def test_the_access_log_says_who_asked(serve: Serve, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    served = serve(guarded(), log=str(log))
+    enrolled(served, **{"ada": "lovelace", 'Ä "b': "x"})
+    for field in (ADA, credentials('Ä "b', "x"), WRONG):
+        served.get("/private", field)
+    assert served.server.log is not None
+    served.call(served.server.log.flush)
+    assert [line.split()[1:3] for line in log.read_text().splitlines()] == [
+        ["-", "ada"],
+        ["-", r"\xc4%20\x22b"],
+        ["-", "-"],
+    ]
+
+
 def test_no_log_and_no_text_has_a_password(
     serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

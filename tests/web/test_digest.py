@@ -11,16 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.app.web import doorkeeper
+from perdure.app.web.auth import Protected
 from perdure.app.web.digestauth import Digest
 from perdure.app.web.doorkeeper import Doorkeeper
 from perdure.app.web.htpasswd import HtdigestFile
 from perdure.app.web.lockout import Lockout
 from perdure.app.web.nonces import LIFETIME, Freshness, Nonces
-from perdure.app.web.resource import Resource
+from perdure.app.web.request import Request
+from perdure.app.web.resource import Rendered, Resource, resource_for
 from perdure.app.web.users import RegisteredUsers, Users
 
 from .conftest import Reply, Serve, Served
-from .enrolment import CHEAP, guarded
+from .enrolment import CHEAP, Who, guarded
 
 REALM = "the lab"
 
@@ -65,9 +67,9 @@ def proof(nonce: str, *, password: str = "lovelace", **changes: str) -> str:
     """The field of a client, with `changes` made after it was computed."""
     said = {"username": "ada", "realm": REALM, "nonce": nonce, "uri": "/private", "nc": "00000001"}
     said |= {"cnonce": "abc", "qop": "auth", "algorithm": "SHA-256"}
-    said |= {name: value for name, value in changes.items() if name in ("nc", "username", "cnonce")}
+    said |= {name: value for name, value in changes.items() if name in said and name != "realm"}
     secret = sha256(f"{said['username']}:{REALM}:{password}")
-    parts = (secret, nonce, said["nc"], said["cnonce"], "auth", sha256("GET:/private"))
+    parts = (secret, nonce, said["nc"], said["cnonce"], "auth", sha256(f"GET:{said['uri']}"))
     said["response"] = sha256(":".join(parts))
     said |= changes
     return "Authorization: Digest " + ", ".join(f'{name}="{said[name]}"' for name in said)
@@ -136,6 +138,30 @@ def test_a_proof_is_for_one_request(serve: Serve) -> None:
     assert served.get("/private", proof(nonce, nc="00000009"), method="POST").status == 401
     assert served.get("/private/x", proof(nonce, nc="0000000a")).status == 400
     assert served.get("/private", proof(nonce, nc="0000000A")).status == 200
+
+
+class Leads(Resource):
+    """Leads on to another page of the server, as a CGI script may."""
+
+    is_leaf = True
+
+    def render_GET(self, request: Request) -> Rendered:
+        assert request.root is not None
+        request.relocate("/private/page")
+        return resource_for(request.root, request).render(request)
+
+
+def test_a_request_that_is_led_to_another_page_needs_no_other_proof(serve: Serve) -> None:
+    inner, keeper = Resource(), Doorkeeper(RegisteredUsers())
+    inner.put_child("leads", Leads())
+    inner.put_child("page", Who())
+    root = Resource()
+    root.put_child("private", Protected(inner, keeper, Digest(REALM)))
+    served = lab(serve, root)
+    nonce = nonce_of(served.get("/private/leads"))
+    field = proof(nonce, uri="/private/leads")
+    assert served.get("/private/leads", field).body == b"ada at "
+    assert served.get("/private/leads", field).status == 401
 
 
 @pytest.mark.parametrize(
