@@ -24,6 +24,7 @@ from perdure.app.web.upstream import UpstreamLimits
 
 from .behind import Behind
 from .conftest import Serve, Served
+from .http2client import contexts
 from .test_proxy_trouble import pool_of
 
 _UPGRADE = (
@@ -217,6 +218,36 @@ def test_a_server_behind_that_speaks_tls_has_to_prove_who_it_is(
     assert serve(ReverseProxy(f"tls:{port}:interface=localhost")).get("/?n=3").status == 502
     wrong_name = ReverseProxy(f"tls:{port}:interface=127.0.0.2", authorities=str(path))
     assert serve(wrong_name).get("/?n=3").status == 502
+
+
+def test_what_comes_by_http2_goes_on_as_http1(behind: Behind, serve: Serve, tmp_path: Path) -> None:
+    """Also where it could not be said in HTTP/1.1: no field of a connection, one Host, no upgrade."""
+    context, trusting = contexts(tmp_path)
+    served = serve(ReverseProxy(behind.endpoint), ssl_context=context)
+    url = served.url("/x?y").replace("127.0.0.1", "localhost")
+    answers: list[httpx2.Response] = []
+
+    def ask() -> None:
+        with httpx2.Client(http2=True, verify=trusting, trust_env=False) as client:
+            headers = {"Cookie": "a=b", "X-Forwarded-For": "1.2.3.4", "TE": "trailers"}
+            answers.append(client.post(url, content=iter([b"abc", b"def"]), headers=headers))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    server = behind.accept()
+    heard = server.request()
+    assert heard.line == "POST /x?y HTTP/1.1"
+    assert heard.get("transfer-encoding") == "chunked"
+    assert heard.get("x-forwarded-for") == "127.0.0.1"
+    assert heard.get("x-forwarded-proto") == "https"
+    assert heard.get("cookie") == "a=b"
+    assert not heard.names & {"te", "connection", "upgrade"}
+    assert server.until(b"0\r\n\r\n").replace(b"3\r\n", b"").startswith(b"abc")
+    server.send(b"HTTP/1.1 200 OK\r\nKeep-Alive: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    server.send(b"2\r\nok\r\n0\r\n\r\n")
+    thread.join()
+    (answer,) = answers
+    assert (answer.http_version, answer.status_code, answer.text) == ("HTTP/2", 200, "ok")
 
 
 def test_curl_gets_and_sends_large_bodies_through_two_proxies(serve: Serve, tmp_path: Path) -> None:
