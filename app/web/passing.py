@@ -81,15 +81,14 @@ def passed_answer(exchange: Exchange, answer: AnswerHead, fields: bytes) -> Rend
     `fields` are those of the answer that are for the client.
     """
     status = answer.status
-    if exchange.complete:
+    # A whole reply to HEAD would be taken for an empty one by who changes replies.
+    if exchange.complete and exchange.method != "HEAD":
         # What is still being sent was not waited for.
         exchange.abandon()
         body = exchange.taken()
         head = status_line(status) + fields
         if status not in BODILESS:
-            length = len(body) if exchange.method != "HEAD" else answer.declared
-            if length is not None:
-                head += b"Content-Length: %d\r\n" % length
+            head += b"Content-Length: %d\r\n" % len(body)
         return PreparedResponse(head, body, status)
     pairs = as_pairs(fields)
     if answer.declared is not None:

@@ -9,7 +9,9 @@ import pytest
 from perdure.app.certificates import CertificateError
 from perdure.app.endpoints import EndpointError
 from perdure.app.web.limits import Limits
-from perdure.app.web.resource import Resource
+from perdure.app.web.request import Request
+from perdure.app.web.resource import Resource, Wrapper
+from perdure.app.web.response import Response
 from perdure.app.web.reverseproxy import ReverseProxy
 
 from .behind import Accepted, Behind
@@ -311,6 +313,46 @@ def test_an_answer_to_head_has_no_body(answer: bytes, behind: Behind, serve: Ser
         server.request()
         server.answer(b"next")
         assert client.reply().body == b"next"
+
+
+class Marked(Wrapper):
+    """Changes replies."""
+
+    def __init__(self, wrapped: Resource) -> None:
+        self.wrapped = wrapped
+
+    def enter(self, request: Request) -> Resource:
+        request.transform(_marked)
+        return self.wrapped
+
+
+def _marked(_request: Request, response: Response) -> Response:
+    return response.replaced(headers=[*response.headers, ("X-Mark", "1")])
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_answer_can_be_changed_on_its_way(
+    method: str, whole: bool, behind: Behind, serve: Serve
+) -> None:
+    served = serve(Marked(ReverseProxy(behind.endpoint)))
+    with served.connect() as client:
+        client.send(f"{method} / HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        server = behind.accept()
+        server.request()
+        server.send(b"HTTP/1.1 200 OK\r\nX-Tight:y\r\nX-Odd: a: b\r\nContent-Length: 5\r\n\r\n")
+        if method == "GET":
+            server.send(b"hello" if whole else b"hel")
+        if method == "GET" and not whole:
+            client.until(b"hel")
+            server.send(b"lo")
+            assert client.until(b"lo") == b"lo"
+            return
+        reply = client.reply(head_only=method == "HEAD")
+        assert reply.get("x-mark") == "1"
+        assert reply.get("x-tight") == "y"
+        assert reply.get("x-odd") == "a: b"
+        assert reply.get("content-length") == "5"
 
 
 def test_interim_answers_are_not_passed_on(behind: Behind, serve: Serve) -> None:
