@@ -57,11 +57,13 @@ class HTTP2Connection(asyncio.Protocol):
         self.server = server
         self.client = ""
         self._h2 = HTTP2Machine(server.limits)
-        self._streams: dict[int, HTTP2Stream] = {}
+        self.streams: dict[int, HTTP2Stream] = {}
+        """Those on which something is still to come or to leave, by number."""
         self._ready: dict[HTTP2Stream, None] = {}
         self._stalled: dict[HTTP2Stream, None] = {}
         self._waiting: list[tuple[HTTP2Stream, Request]] = []
-        self._unsent = 0
+        self.unsent = 0
+        """How many bytes of replies wait."""
         self._since = server.now
         self._patience = _PATIENCE
         self._checked = server.now
@@ -86,7 +88,7 @@ class HTTP2Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         self.server.leave(self)
-        streams, self._streams = self._streams, {}
+        streams, self.streams = self.streams, {}
         self._waiting.clear()
         self._ready.clear()
         self._stalled.clear()
@@ -128,7 +130,7 @@ class HTTP2Connection(asyncio.Protocol):
             elif isinstance(event, DataReceived):
                 self._feed(event)
             elif isinstance(event, StreamEnded):
-                if (stream := self._streams.get(event.stream_id)) is not None:
+                if (stream := self.streams.get(event.stream_id)) is not None:
                     stream.finish_body()
                     if stream.is_told:
                         self._drop(stream.number)
@@ -150,7 +152,7 @@ class HTTP2Connection(asyncio.Protocol):
         if self._is_last:
             self._send_reset(number, ErrorCodes.REFUSED_STREAM)
             return
-        stream = self._streams[number] = HTTP2Stream(self, number)
+        stream = self.streams[number] = HTTP2Stream(self, number)
         stream.is_heard = event.stream_ended is not None
         fields = event.headers
         try:
@@ -161,13 +163,13 @@ class HTTP2Connection(asyncio.Protocol):
         except RequestError as error:
             stream.refuse(error, b" ".join(value for _, value in fields[:4]))
         else:
-            if self._unsent > _UNSENT:
+            if self.unsent > _UNSENT:
                 self._waiting.append((stream, request))
             else:
                 stream.answer(request)
 
     def _feed(self, event: DataReceived) -> None:
-        stream = self._streams.get(event.stream_id)
+        stream = self.streams.get(event.stream_id)
         size = event.flow_controlled_length
         if len(event.data) < _SMALL and event.stream_ended is None:
             self._patience -= 1
@@ -177,7 +179,7 @@ class HTTP2Connection(asyncio.Protocol):
             self._h2.acknowledge_received_data(size, event.stream_id)
 
     def _hear_goodbye(self, event: ConnectionTerminated) -> None:
-        if event.error_code or not self._streams:
+        if event.error_code or not self.streams:
             self._close()
         self._is_last = True
 
@@ -199,7 +201,7 @@ class HTTP2Connection(asyncio.Protocol):
 
     def added(self, size: int) -> None:
         """So many bytes more wait to be sent."""
-        self._unsent += size
+        self.unsent += size
 
     def reset(self, stream: HTTP2Stream, code: ErrorCodes) -> None:
         """Ends a stream at once."""
@@ -228,17 +230,17 @@ class HTTP2Connection(asyncio.Protocol):
         while self._ready and not self._blocked and left > 0:
             stream = next(iter(self._ready))
             del self._ready[stream]
-            if self._streams.get(stream.number) is stream:
+            if self.streams.get(stream.number) is stream:
                 left -= self._send_some(stream)
                 self._write()
         self._write()
-        while self._waiting and self._unsent <= _UNSENT:
+        while self._waiting and self.unsent <= _UNSENT:
             stream, request = self._waiting.pop(0)
-            if self._streams.get(stream.number) is stream:
+            if self.streams.get(stream.number) is stream:
                 stream.answer(request)
         if self._ready and not self._blocked:
             self.flush_soon()
-        elif not self._streams and self._is_last:
+        elif not self.streams and self._is_last:
             self._close()
 
     def _send_some(self, stream: HTTP2Stream) -> int:
@@ -251,7 +253,7 @@ class HTTP2Connection(asyncio.Protocol):
                     self._stalled[stream] = None
                     return 0
                 piece = stream.take(min(room, _FRAME))
-                self._unsent -= len(piece)
+                self.unsent -= len(piece)
                 ends = stream.ended and not stream.unsent
                 self._h2.send_data(number, piece, end_stream=ends)
                 if len(piece) < _SMALL and stream.unsent:
@@ -282,7 +284,7 @@ class HTTP2Connection(asyncio.Protocol):
         self.flush_soon()
 
     def _drop(self, number: int) -> None:
-        stream = self._streams.pop(number, None)
+        stream = self.streams.pop(number, None)
         if stream is not None:
             self._since = self.server.now
             self._ready.pop(stream, None)
@@ -292,7 +294,7 @@ class HTTP2Connection(asyncio.Protocol):
 
     def _write(self) -> None:
         data = self._h2.data_to_send()
-        if data:
+        if data and not self._closing:
             self.transport.write(data)
 
     def _restore(self, patience: float) -> None:
@@ -310,7 +312,7 @@ class HTTP2Connection(asyncio.Protocol):
     @property
     def waits(self) -> bool:
         """Whether somebody waits for more of a request."""
-        return any(stream.waits for stream in self._streams.values())
+        return any(stream.waits for stream in self.streams.values())
 
     def _say_goodbye(self, code: ErrorCodes) -> None:
         """Refuses to go on."""
@@ -328,7 +330,7 @@ class HTTP2Connection(asyncio.Protocol):
         self._restore(_RECOVERY * max(now - self._checked, 0))
         self._checked = now
         limits = self.server.limits
-        for stream in tuple(self._streams.values()):
+        for stream in tuple(self.streams.values()):
             stream.check(now)
         unsent = self.transport.get_write_buffer_size()
         if unsent != self._left_in_buffer:
@@ -340,7 +342,7 @@ class HTTP2Connection(asyncio.Protocol):
         elif self._closing:
             if now - self._since > limits.linger_time:
                 self.transport.abort()
-        elif not self._streams and now - self._since > limits.idle_time:
+        elif not self.streams and now - self._since > limits.idle_time:
             self._say_goodbye(ErrorCodes.NO_ERROR)
 
     def drain(self) -> None:
@@ -348,7 +350,7 @@ class HTTP2Connection(asyncio.Protocol):
         if self._closing or self._is_last:
             return
         self._is_last = True
-        for stream in tuple(self._streams.values()):
+        for stream in tuple(self.streams.values()):
             stream.drain()
         self._h2.close_connection()
         self.flush_soon()
@@ -357,5 +359,5 @@ class HTTP2Connection(asyncio.Protocol):
         """Closes at once; gives what the tasks that are being cancelled come to."""
         self._closing = True
         self.transport.abort()
-        tasks = [task for stream in self._streams.values() if (task := stream.task) is not None]
+        tasks = [task for stream in self.streams.values() if (task := stream.task) is not None]
         return asyncio.gather(*tasks, return_exceptions=True) if tasks else None

@@ -147,6 +147,8 @@ class HTTP2Stream(Rendering):
             end = data.index(END) + 4
             self._begun = True
             self._connection.send_head(self, reply_fields(data[:end]))
+            if self.ended:
+                return  # the client has taken its request back meanwhile
             data = data[end:]
         if data:
             self._waits.append(memoryview(data))
@@ -183,6 +185,8 @@ class HTTP2Stream(Rendering):
         return taken
 
     def finish(self, request: Request, status: int, sent: int, keeps: bool) -> None:
+        if self._request is not request:
+            return
         if self._server.log is not None:
             self._server.note(request, status, sent)
         self._request = None
