@@ -128,14 +128,17 @@ class Request:
         An absolute address outranks the Host field (RFC 9112, 3.2.2). Written by the client:
         nothing vouches for it. Who knows better, as a proxy does, may set it.
         """
-        if self._host is not None:
-            return self._host
-        authority = self.head.authority
-        return self.head.headers.get("host", "") if authority is None else authority
+        host = self.host_known
+        return self.head.headers.get("host", "") if host is None else host
 
     @host.setter
     def host(self, host: str) -> None:
         self._host = host
+
+    @property
+    def host_known(self) -> str | None:
+        """What outranks the Host field, if there is something."""
+        return self.head.authority if self._host is None else self._host
 
     @property
     def segments(self) -> list[str]:
