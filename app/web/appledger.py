@@ -1,4 +1,4 @@
-"""What records the changes of applications that run in the container: from whatever thread."""
+"""Turns of applications that run in the container: what they change is recorded, in whatever thread."""
 
 import asyncio
 import concurrent.futures
@@ -7,20 +7,48 @@ from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from ..turns import Committer, Turn, UnsafeError
+from ..turns import Committer, Turn, UnsafeError, current
 
 R = TypeVar("R")
 
 
-class AppLedger:
-    """The ledger of the application for one turn whose code may be in other threads.
+class AppTurn(Turn):
+    """The turn that one call of an application is.
 
-    A ledger is for the event loop alone; what other threads want of it is done there, while they
-    wait. `is_refused` is set once a change was refused, so that whatever the code makes of that, its
-    client is told the truth. With `ledger` None nothing is recorded.
+    It costs nothing until the application has to do with components. `is_refused` is True once a
+    change was refused: whatever the application makes of that, its client is told the truth.
     """
 
-    __slots__ = ("_ledger", "_loop", "_thread", "is_refused", "keys", "roaming")
+    __slots__ = ("_has_begun", "is_refused")
+
+    def __init__(self, ledger: "AppLedger") -> None:
+        super().__init__(ledger)
+        self._has_begun = False
+        self.is_refused = False
+
+    def touch(self, key: str) -> None:
+        self.begin()
+        super().touch(key)
+
+    def begin(self) -> None:
+        """What it changes is half done until `end`; called by itself when there is something."""
+        if not self._has_begun:
+            self._has_begun = True
+            super().begin()
+
+    def end(self) -> None:
+        if self._has_begun:
+            super().end()
+
+
+class AppLedger:
+    """The ledger of the application for turns whose code may be in other threads.
+
+    A ledger is for the event loop alone; what other threads want of it is done there, while they
+    wait. With `ledger` None nothing is recorded.
+    """
+
+    __slots__ = ("_ledger", "_loop", "_thread", "keys", "roaming")
 
     def __init__(self, ledger: Committer | None, loop: asyncio.AbstractEventLoop) -> None:
         self._ledger = ledger
@@ -28,7 +56,10 @@ class AppLedger:
         self._thread = threading.get_ident()
         self.keys: dict[int, str] = {} if ledger is None else ledger.keys
         self.roaming: dict[str, None] = {} if ledger is None else ledger.roaming
-        self.is_refused = False
+
+    def is_for(self, ledger: Committer) -> bool:
+        """Whether this stands before `ledger`."""
+        return self._ledger is ledger
 
     @property
     def is_failing(self) -> bool:
@@ -60,7 +91,7 @@ class AppLedger:
             self._ledger.expect(key, component)
 
     def begin(self, turn: Turn) -> None:
-        """See `Committer`. In the loop."""
+        """See `Committer`."""
         if self._ledger is not None:
             self._ledger.begin(turn)
 
@@ -74,20 +105,26 @@ class AppLedger:
         try:
             return 0 if self._ledger is None else self._ledger.commit(turn)
         except UnsafeError:
-            self.is_refused = True
+            _refuse(turn)
             raise
 
     def command(
         self, touched: Iterable[str], component: object, call: Callable[[], R], described: Any
     ) -> R:
         """See `Committer`. A mutation runs in the loop, so never beside anything else."""
-        ledger = self._ledger
-        if ledger is None:
-            return call()
+        ledger, turn = self._ledger, current.get()
+        if turn is not None:
+            turn.begin()
         try:
-            return self._in_loop(lambda: ledger.command(touched, component, call, described))
+            return self._in_loop(
+                lambda: (
+                    call()
+                    if ledger is None
+                    else ledger.command(touched, component, call, described)
+                )
+            )
         except UnsafeError:
-            self.is_refused = True
+            _refuse(turn)
             raise
 
     async def reached(self, sequence: int) -> None:
@@ -109,6 +146,11 @@ class AppLedger:
 
         self._loop.call_soon_threadsafe(called)
         return done.result()
+
+
+def _refuse(turn: Turn | None) -> None:
+    if isinstance(turn, AppTurn):
+        turn.is_refused = True
 
 
 class ThreadLedger(AppLedger):

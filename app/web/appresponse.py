@@ -85,10 +85,6 @@ class AppResponse(Response):
         """The line of a field, and the field as text; None if it leaves in another way, or not."""
         if type(name) is not bytes or type(value) is not bytes:
             raise AppError(f"gave a header field that is not made of bytes: {name!r}: {value!r}")
-        if not _NAME.fullmatch(name):
-            raise AppError(f"gave a header field whose name cannot be sent: {name!r}")
-        if _UNFIT.search(value):
-            raise AppError(f"gave a header field {name!r} that cannot be sent: {value!r}")
         lowered = name.lower()
         if lowered == b"content-length":
             stripped = value.strip()
@@ -98,6 +94,10 @@ class AppResponse(Response):
                 raise AppError("gave two Content-Lengths")
             self._length = int(stripped)
             return None
+        if not _NAME.fullmatch(name):
+            raise AppError(f"gave a header field whose name cannot be sent: {name!r}")
+        if _UNFIT.search(value):
+            raise AppError(f"gave a header field {name!r} that cannot be sent: {value!r}")
         if lowered in _OURS:
             if lowered == b"connection" and value.strip().lower() == b"close":
                 self._close = True

@@ -4,6 +4,8 @@ import asyncio
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from ...persist.persistent import persistent
+from ..turns import Committer
+from .appledger import AppLedger, AppTurn
 from .asgiexchange import Exchange
 from .asgiscope import scope_of
 from .asgisocket import SocketExchange
@@ -23,7 +25,7 @@ _SHUTDOWN: Final = 5.0
 """Seconds, at a stop, for work that goes on behind replies, and for the application's own end."""
 
 
-@persistent(transient=("_lifespan", "_loaded", "_opened", "_running"))
+@persistent(transient=("_ledger", "_lifespan", "_loaded", "_opened", "_running"))
 class ASGIApplication(Gateway):
     """The ASGI application called ``module:object``, at this place and below.
 
@@ -34,6 +36,7 @@ class ASGIApplication(Gateway):
     """
 
     protocol: ClassVar[str] = "ASGI"
+    _ledger: AppLedger | None = None
     _lifespan: Lifespan | None = None
     _opened: int = 0
     _running: "set[Exchange | SocketExchange] | None" = None
@@ -73,17 +76,26 @@ class ASGIApplication(Gateway):
         running = self._running
         if running is None:
             running = self._running = set()
+        turn = None if request.turn is None else self._turn(request.turn.ledger, loop)
         exchange: Exchange | SocketExchange
         if _is_for_websocket(request):
             offer = offer_of(request)
-            exchange = SocketExchange(request, offer, self.socket_limits, loop)
+            exchange = SocketExchange(request, offer, self.socket_limits, turn)
             scope = scope_of(request, "websocket", state)
             scope["subprotocols"] = list(offer.protocols)
         else:
-            exchange = Exchange(request, loop)
+            exchange = Exchange(request, turn)
             scope = scope_of(request, "http", state)
         exchange.task = loop.create_task(exchange.run(self._loaded or self.load(), scope, running))
         return exchange.reply
+
+    def _turn(self, ledger: Committer | None, loop: asyncio.AbstractEventLoop) -> AppTurn | None:
+        if ledger is None:
+            return None
+        own = self._ledger
+        if own is None or not own.is_for(ledger):
+            own = self._ledger = AppLedger(ledger, loop)
+        return AppTurn(own)
 
 
 def _is_for_websocket(request: Request) -> bool:

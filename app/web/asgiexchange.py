@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, cast
 
-from ..turns import Turn, UnsafeError, current
-from .appledger import AppLedger
+from ..turns import UnsafeError, current
+from .appledger import AppTurn
 from .appresponse import AppError, AppResponse
 from .asgiscope import Scope
 from .body import ClientGoneError
@@ -37,7 +37,6 @@ class Exchange:
         "_done",
         "_flow",
         "_is_read",
-        "_ledger",
         "_left",
         "_over",
         "_response",
@@ -47,7 +46,7 @@ class Exchange:
         "task",
     )
 
-    def __init__(self, request: Request, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, request: Request, turn: AppTurn | None) -> None:
         self.request = request
         self.reply = Later()
         self.task: asyncio.Task[None] | None = None
@@ -58,11 +57,7 @@ class Exchange:
         self._body: AsyncIterator[bytes] | None = None if request.body is None else request.stream()
         self._left: asyncio.Future[None] | None = None
         self._over: asyncio.Event | None = None
-        self._ledger: AppLedger | None = None
-        self._turn: Turn | None = None
-        if request.turn is not None:
-            self._ledger = AppLedger(request.turn.ledger, loop)
-            self._turn = Turn(self._ledger)
+        self._turn = turn
 
     async def run(self, app: ASGI, scope: Scope, running: set[Any]) -> None:
         """Call the application, and see what it leaves. As long as it runs, this is in `running`."""
@@ -70,8 +65,6 @@ class Exchange:
         turn = self._turn
         serving.set(self.request.registry)
         current.set(turn)
-        if turn is not None:
-            turn.begin()
         try:
             await app(scope, self.receive, self.send)
             if not self._done:
@@ -166,8 +159,8 @@ class Exchange:
         if self.reply.is_done:
             return
         self._share()
-        ledger = self._ledger
-        if ledger is not None and ledger.is_refused and response.status >= 500:
+        turn = self._turn
+        if turn is not None and turn.is_refused and response.status >= 500:
             self.reply.fail(UnsafeError("a change was refused"))
         else:
             self.reply.set(response)
@@ -182,7 +175,7 @@ class Exchange:
         """The application has raised."""
         if not self.reply.is_done:
             self._share()
-            if self._ledger is not None and self._ledger.is_refused:
+            if self._turn is not None and self._turn.is_refused:
                 error = UnsafeError("a change was refused")
             self.reply.fail(error)
         elif isinstance(error, GoneError | asyncio.CancelledError):

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from .gateway import address_of, place_of
-from .head import Head
 from .request import Request
 
 Scope = dict[str, Any]
@@ -21,7 +20,7 @@ def scope_of(request: Request, kind: str, state: dict[str, Any] | None) -> Scope
     """
     head = request.head
     before, after = place_of(request)
-    host = request.host
+    headers, host = _headers(request)
     scope: Scope = {
         "type": kind,
         "asgi": VERSION,
@@ -32,7 +31,7 @@ def scope_of(request: Request, kind: str, state: dict[str, Any] | None) -> Scope
         "raw_path": head.path.encode("latin-1"),
         "query_string": head.query.encode("latin-1"),
         "root_path": before,
-        "headers": _headers(head, host.encode("latin-1")),
+        "headers": headers,
         # The port of a client is nobody's business, and behind a proxy nobody's knowledge.
         "client": None if request.client == "unix" else (request.client, 0),
         "server": address_of(host, request.secure),
@@ -47,11 +46,20 @@ def scope_of(request: Request, kind: str, state: dict[str, Any] | None) -> Scope
     return scope
 
 
-def _headers(head: Head, host: bytes) -> list[tuple[bytes, bytes]]:
+def _headers(request: Request) -> tuple[list[tuple[bytes, bytes]], str]:
+    """The header fields, and the host that the client addressed, as it counts."""
+    # Of an absolute address, or as a trusted proxy says.
+    known = request.host_known
+    host = b"" if known is None else known.encode("latin-1")
     headers: list[tuple[bytes, bytes]] = []
-    for line in head.raw.split(b"\r\n")[1:-2]:
+    for line in request.head.raw.split(b"\r\n")[1:-2]:
         name, _, value = line.partition(b":")
         name = name.lower()
-        # The one that counts: of an absolute address, or as a trusted proxy says.
-        headers.append((name, host if name == b"host" else value.strip(b" \t")))
-    return headers
+        value = value.strip(b" \t")
+        if name == b"host":
+            if known is None:
+                host = value
+            else:
+                value = host
+        headers.append((name, value))
+    return headers, host.decode("latin-1")

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from typing import Any, Final
 
-from ..turns import Turn, UnsafeError, current
-from .appledger import AppLedger
+from ..turns import UnsafeError, current
+from .appledger import AppTurn
 from .appresponse import HOP_BY_HOP, AppError, AppResponse
 from .asgiexchange import ASGI, Message
 from .asgiscope import Scope
@@ -34,7 +34,6 @@ class SocketExchange:
         "_denial",
         "_has_connected",
         "_is_accepted",
-        "_ledger",
         "_offer",
         "_turn",
         "_wire",
@@ -48,7 +47,7 @@ class SocketExchange:
         request: Request,
         offer: Offer,
         limits: SocketLimits,
-        loop: asyncio.AbstractEventLoop,
+        turn: AppTurn | None,
     ) -> None:
         self.request = request
         self.reply = Later()
@@ -58,12 +57,8 @@ class SocketExchange:
         self._denial: tuple[AppResponse, list[bytes]] | None = None
         self._has_connected = False
         self._is_accepted = False
-        self._ledger: AppLedger | None = None
-        self._turn: Turn | None = None
-        if request.turn is not None:
-            self._ledger = AppLedger(request.turn.ledger, loop)
-            self._turn = Turn(self._ledger)
-        self._wire = Wire(limits, self._turn)
+        self._turn = turn
+        self._wire = Wire(limits, turn)
 
     async def run(self, app: ASGI, scope: Scope, running: set[Any]) -> None:
         """Call the application, and see what it leaves. As long as it runs, this is in `running`."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from ...persist.errors import PerdureError
-from ..turns import Turn, UnsafeError, current
-from .appledger import AppLedger
+from ..turns import UnsafeError, current
+from .appledger import AppLedger, AppTurn
 from .appresponse import AppError
 from .gateway import App, serving
 
@@ -39,7 +39,8 @@ class Lifespan:
     """One start and stop of `app`. `state` is what it says that each request shall find.
 
     An application that knows nothing of this ends at once, and goes on without. What its start-up
-    changes in components is saved; what it does when it is told to stop comes after the last save.
+    changes in components is saved, and those that it got are looked at in each turn, because its
+    requests may have them from it. What it does when it is told to stop comes after the last save.
     """
 
     def __init__(self, name: str, app: App, application: "Application") -> None:
@@ -48,7 +49,7 @@ class Lifespan:
         self._name = name
         self._app = app
         self._registry = application.registry
-        self._turn = Turn(AppLedger(application.ledger, loop))
+        self._turn = AppTurn(AppLedger(application.ledger, loop))
         self._started: asyncio.Future[None] = loop.create_future()
         self._stopped: asyncio.Future[None] = loop.create_future()
         self._stopping = asyncio.Event()
@@ -57,13 +58,11 @@ class Lifespan:
 
     async def start(self) -> None:
         """Return when it has started. Raises `StartupError`."""
-        self._turn.begin()
         self._task = asyncio.create_task(self._run(), name=f"lifespan of {self._name}")
         try:
             await self._started
         finally:
-            with contextlib.suppress(UnsafeError):
-                self._turn.end()
+            self._end_turn()
 
     async def stop(self, seconds: float) -> None:
         """Tell it to stop, and return when it has, or after so many seconds."""
@@ -79,6 +78,14 @@ class Lifespan:
             _log.warning("%s did not stop within %g s of being told", self._name, seconds)
         task.cancel()
         await asyncio.wait({task}, timeout=1.0)
+
+    def _end_turn(self) -> None:
+        touched = self._turn.touched
+        with contextlib.suppress(UnsafeError):
+            self._turn.end()
+        if self._turn.ledger is not None:
+            # It may have kept them, for its requests to change.
+            self._turn.ledger.roaming.update(touched)
 
     async def _run(self) -> None:
         current.set(self._turn)

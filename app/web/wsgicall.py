@@ -9,8 +9,8 @@ from contextvars import Context, copy_context
 from types import TracebackType
 from typing import IO, Any, Final, cast
 
-from ..turns import Turn, UnsafeError, current
-from .appledger import ThreadLedger
+from ..turns import UnsafeError, current
+from .appledger import AppTurn, ThreadLedger
 from .appresponse import HOP_BY_HOP, AppError, AppResponse
 from .flow import Flow, GoneError
 from .gateway import complain, serving
@@ -76,13 +76,12 @@ class Call:
         self._room: threading.Semaphore | None = None
         ledger = None if request.turn is None else request.turn.ledger
         self._ledger = ThreadLedger(ledger, loop, lock)
-        self._turn = Turn(self._ledger)
+        self._turn = AppTurn(self._ledger)
 
     def prepare(self, app: WSGI, environ: Environ) -> None:
         """Have everything ready for the thread."""
         self._app = app
         self._environ = environ
-        self._ledger.begin(self._turn)
         self._context.run(serving.set, self.request.registry)
         self._context.run(current.set, self._turn)
 
@@ -214,7 +213,7 @@ class Call:
             # Now, while no other thread is in the middle of changing the same.
             if self._turn.touched:
                 self._turn.commit()
-            if self._ledger.is_refused and response.status >= 500:
+            if self._turn.is_refused and response.status >= 500:
                 raise UnsafeError("a change was refused")
         except UnsafeError as error:
             self.reply.fail(error)
@@ -226,10 +225,9 @@ class Call:
     def _ended(self, error: BaseException | None, was_alone: bool) -> None:
         self._share()
         with suppress(UnsafeError):
-            self._turn.commit()
+            self._turn.end()
         if was_alone:
             self._ledger.release()
-        self._ledger.end(self._turn)
         if error is not None:
             self._fail(error)
         if self.body is not None:
@@ -243,7 +241,7 @@ class Call:
 
     def _fail(self, error: BaseException) -> None:
         if not self.reply.is_done:
-            if self._ledger.is_refused:
+            if self._turn.is_refused:
                 error = UnsafeError("a change was refused")
             self.reply.fail(error)
         elif self._flow is not None and not self._is_complete:

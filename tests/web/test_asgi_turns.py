@@ -15,6 +15,7 @@ from ..paper import DiskError, Paper
 from .asgiapps import (
     WAIT,
     App,
+    Counter,
     Message,
     Messages,
     Receive,
@@ -253,7 +254,29 @@ def test_what_the_start_changes_is_written(serve: Serve) -> None:
     served = serve(with_lifespan(Life()), journal=Paper())
     served.held(1)
     assert served.journal.kinds == [[("Counter", "state")]]
-    assert not served.application.ledger.roaming  # type: ignore[union-attr] # pyright: ignore
+
+
+def test_what_the_start_keeps_for_requests_is_looked_at_with_them(serve: Serve) -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            registry = current_registry()
+            scope["state"]["counter"] = registry.get_component(Counter, default=Counter)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        else:
+            scope["state"]["counter"].value += 1
+            await says(b"counted")(scope, receive, send)
+
+    served = serve(with_lifespan(app), journal=Paper())
+    with served.connect() as client:
+        served.held(1)
+        served.secure()
+        client.send(GET)
+        served.held(2)
+        assert client.silent()
+        served.secure()
+        assert client.reply().body == b"counted"
 
 
 @pytest.mark.parametrize("stop", ["lifespan.shutdown.complete", "lifespan.shutdown.failed", None])

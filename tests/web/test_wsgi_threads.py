@@ -9,7 +9,6 @@ import pytest
 from perdure.app.mutations import mutation
 from perdure.app.registry import Registry
 from perdure.app.web.gateway import current_registry
-from perdure.app.web.wsgi import WSGIApplication
 
 from ..paper import DiskError, Paper
 from .conftest import Serve, Served
@@ -130,11 +129,13 @@ def test_each_piece_waits_until_what_it_tells_of_is_saved(serve: Serve) -> None:
     assert served.registry.get_component(Counter, default=Counter).value == 3
 
 
+def _load(served: Served) -> int:
+    workers = vars(served.site.resource).get("_workers")
+    return 0 if workers is None else workers.load
+
+
 def _is_idle(served: Served) -> bool:
-    root = served.site.resource
-    assert isinstance(root, WSGIApplication)
-    workers = vars(root)["_workers"]
-    return workers is not None and not workers.load
+    return _load(served) == 0
 
 
 def test_what_is_done_behind_the_reply_is_saved(serve: Serve) -> None:
@@ -201,7 +202,7 @@ def test_who_comes_when_too_many_wait_is_told_to_come_again(serve: Serve) -> Non
     with served.connect() as first, served.connect() as second, served.connect() as third:
         first.send(GET)
         second.send(GET)
-        served.arrive(lambda: vars(served.site.resource)["_workers"].load == 2)
+        served.arrive(lambda: _load(served) == 2)
         reply = third.ask(GET)
         assert (reply.status, reply.get("retry-after")) == (503, "1")
         going_on.set()
