@@ -226,16 +226,23 @@ def test_what_comes_by_http2_goes_on_as_http1(behind: Behind, serve: Serve, tmp_
     served = serve(ReverseProxy(behind.endpoint), ssl_context=context)
     url = served.url("/x?y").replace("127.0.0.1", "localhost")
     answers: list[httpx2.Response] = []
+    begun = threading.Event()
+
+    def body() -> Iterator[bytes]:
+        yield b"abc"
+        begun.wait(20)
+        yield b"def"
 
     def ask() -> None:
         with httpx2.Client(http2=True, verify=trusting, trust_env=False) as client:
             headers = {"Cookie": "a=b", "X-Forwarded-For": "1.2.3.4", "TE": "trailers"}
-            answers.append(client.post(url, content=iter([b"abc", b"def"]), headers=headers))
+            answers.append(client.post(url, content=body(), headers=headers))
 
     thread = threading.Thread(target=ask)
     thread.start()
     server = behind.accept()
     heard = server.request()
+    begun.set()
     assert heard.line == "POST /x?y HTTP/1.1"
     assert heard.get("transfer-encoding") == "chunked"
     assert heard.get("x-forwarded-for") == "127.0.0.1"
