@@ -86,12 +86,13 @@ class EventStream(Resource):
 
     heartbeat: float = 15.0
 
-    def events(self, request: "Request") -> AsyncIterator[Event | str]:
-        """The events, or just their data: an asynchronous generator in most cases.
+    async def events(self, request: "Request") -> AsyncIterator[Event | str]:
+        """The events, or just their data; none by default.
 
-        It is closed when the client has gone.
+        What it gives is closed when the client has gone.
         """
-        raise NotImplementedError
+        return
+        yield
 
     def render_GET(self, request: "Request") -> Rendered:
         return Response(self._pieces(request), headers=_HEADERS)

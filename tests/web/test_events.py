@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from perdure.app.web.resource import Resource
 
 from ..paper import DiskError, Paper
 from .conftest import Connection, Serve, Served
+from .http2client import GET, Client, contexts
 
 
 class Counter:
@@ -209,6 +211,19 @@ def test_a_stopping_server_is_not_held_up(serve: Serve) -> None:
         stopping = asyncio.run_coroutine_threadsafe(served.server.drain(None), served.loop)
         stopping.result(20)
         assert client.rest() == b"0\r\n\r\n"
+
+
+def test_a_stopping_server_is_not_held_up_by_streams_of_http_2(
+    serve: Serve, tmp_path: Path
+) -> None:
+    ours, theirs = contexts(tmp_path)
+    served = serve(Counting(), ssl_context=ours)
+    with Client(served, theirs) as client:
+        number = client.ask(GET)
+        client.until(lambda: b"data: 0" in client.answers[number].body)
+        stopping = asyncio.run_coroutine_threadsafe(served.server.drain(None), served.loop)
+        assert client.answer(number).ended
+    stopping.result(20)
 
 
 def test_a_stream_that_fails_is_cut_and_the_log_says_why(

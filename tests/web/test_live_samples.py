@@ -68,6 +68,11 @@ def heard(client: Connection, expected: str) -> bool:
     return True
 
 
+def harbour_of(served: Served) -> Any:
+    """What programs call."""
+    return ServerProxy(served.url("/rpc.rpy"))
+
+
 def again(served: Served) -> Application:
     """The application as the next run has it."""
     stream = served.call(lambda: capture(served.application.registry).stream)
@@ -94,7 +99,7 @@ def test_the_counter_is_told_as_it_changes(served: Served) -> None:
         assert heard(client, "0")
         assert post(served, "arrive") == 303
         assert heard(client, "1")
-        with ServerProxy(served.url("/rpc.rpy")) as harbour:
+        with harbour_of(served) as harbour:
             assert harbour.arrive() == 2
         assert heard(client, "2")
         assert post(served, "leave") == 303
@@ -118,9 +123,9 @@ def test_everybody_hears_what_is_said_and_a_new_run_remembers_it(
 
 def test_the_log_is_a_template(served: Served) -> None:
     assert b"<li>Nobody has said anything.</li>" in served.get("/log.rpy").body
-    with ServerProxy(served.url("/rpc.rpy")) as harbour:
+    with harbour_of(served) as harbour:
         assert harbour.say("<b>Fog</b>") is True
-        assert "say" in harbour.system.listMethods()  # type: ignore[operator, union-attr]
+        assert "say" in harbour.system.listMethods()
     page = served.get("/log.rpy").body.decode()
     assert "<h1>The log of Halden Skerry</h1>" in page
     assert "&lt;b&gt;Fog&lt;/b&gt;" in page
@@ -145,7 +150,7 @@ with_browser = pytest.mark.skipif(EXECUTABLE is None, reason="chromium is not in
 def test_a_browser_shows_each_change_as_it_comes(served: Served, browser: Browser) -> None:
     visit(browser, served.url("/boats.rpy"))
     browser.run("until(() => $('output').value === '0')")
-    with ServerProxy(served.url("/rpc.rpy")) as harbour:
+    with harbour_of(served) as harbour:
         harbour.arrive()
     browser.run("until(() => $('output').value === '1')")
     browser.run("$('button[value=arrive]').click()")
