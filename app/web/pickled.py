@@ -138,7 +138,12 @@ class SnapshotResource(Wrapper):
         return self._resource
 
     def _loaded(self) -> Resource:
-        descriptor, status = open_file(self.path)
+        try:
+            descriptor, status = open_file(self.path)
+        except HTTPError as error:
+            if error.status == 403:
+                _report.error("%s: the user of this server may not read it: chown it", self.path)
+            raise
         os.close(descriptor)
         try:
             scriptmodule.check_owners(self.path, status)

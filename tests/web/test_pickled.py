@@ -166,6 +166,17 @@ def test_what_others_may_write_or_replace_is_not_loaded(
     assert served.get("/a.trp").body == b"kept"
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_one_that_the_server_may_not_read_is_told_in_the_log(
+    served: Served, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep_resource(folder / "a.trp", Note("kept"))
+    (folder / "a.trp").chmod(0)
+    with caplog.at_level(logging.ERROR, "perdure.web"):
+        assert served.get("/a.trp").status == 403
+    assert "a.trp: the user of this server may not read it" in caplog.text
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_what_belongs_to_another_user_is_not_loaded(served: Served, folder: Path) -> None:
     keep_resource(folder / "a.trp", Note("kept"))

@@ -14,19 +14,17 @@ from perdure.app.web.redirect import ChildRedirector, ParentRedirect, Redirect
 from perdure.app.web.resource import Resource
 from perdure.app.web.scriptfolder import ScriptFolder
 from perdure.app.web.static import DEFAULT_PROCESSORS, File
+from perdure.persist import snapshot
 
 from .case import KindCase
 
 _MADE_ANEW = (
-    AsIsFile,
     ErrorResource,
     ErrorTemplate,
     FileReply,
     FolderListing,
     NegotiatedReply,
-    PageScript,
     SlashRedirect,
-    SnapshotResource,
 )
 _SCRIPT = """\
 from perdure.app.web.data import Data
@@ -58,6 +56,17 @@ def _page(folder: Path) -> Resource:
     return File(folder, processors=DEFAULT_PROCESSORS)
 
 
+def _as_is(folder: Path) -> Resource:
+    (folder / "gone.asis").write_text("HTTP/1.1 410 Gone\n\nas it is")
+    return File(folder, processors=DEFAULT_PROCESSORS)
+
+
+def _kept(folder: Path) -> Resource:
+    path = folder / "tide.trp"
+    snapshot.write(path, Data("high"), application="tide", holds="blueprint", signer=None)
+    return File(folder, processors=DEFAULT_PROCESSORS)
+
+
 def _scripts(folder: Path) -> Resource:
     _written(folder / "page.rpy", _SCRIPT)
     return ScriptFolder(folder)
@@ -72,7 +81,9 @@ def _parent(_folder: Path) -> Resource:
 CASES = (
     KindCase(File, _file, "a page", also=_MADE_ANEW),
     KindCase(File, _file, "404: /none", ("GET /none HTTP/1.1",), 404),
-    KindCase(File, _page, "<p>/page.epy/on", ("GET /page.epy/on HTTP/1.1",)),
+    KindCase(PageScript, _page, "<p>/page.epy/on", ("GET /page.epy/on HTTP/1.1",)),
+    KindCase(AsIsFile, _as_is, "as it is", ("GET /gone.asis HTTP/1.1",), 410),
+    KindCase(SnapshotResource, _kept, "high", ("GET /tide.trp HTTP/1.1",)),
     KindCase(Data, lambda folder: Data("<p>data"), "<p>data"),
     KindCase(Redirect, lambda folder: Redirect("/other"), 'href="/other"', status=302),
     KindCase(
