@@ -354,6 +354,8 @@ class HTTP2Connection(asyncio.Protocol):
             stream.drain()
         self._h2.close_connection()
         self.flush_soon()
+        for stream in tuple(self.streams.values()):
+            stream.drain()
 
     def cut(self) -> "asyncio.Future[Any] | None":
         """Closes at once; gives what the tasks that are being cancelled come to."""

@@ -14,6 +14,7 @@ from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame
 
 from perdure.app.web.filebody import FileBody
+from perdure.app.web.http2 import HTTP2Connection
 from perdure.app.web.limits import Limits
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource
@@ -61,6 +62,8 @@ class Pages(Resource):
                 return Response(self.pieces())
             case "/broken":
                 return Response(self.broken())
+            case "/ever":
+                return Response(self.ever(request))
             case "/wait":
                 return self.wait(request)
             case "/upgrade":
@@ -83,6 +86,11 @@ class Pages(Resource):
         for n in range(3):
             yield str(n)
             await asyncio.sleep(0)
+
+    async def ever(self, request: Request) -> AsyncIterator[bytes]:
+        yield b"on and on"
+        await request.draining.wait()
+        yield b", and out"
 
     async def broken(self) -> AsyncIterator[bytes]:
         yield b"some"
@@ -113,6 +121,12 @@ def client_fixture(served: Served, tls2: Contexts) -> Iterator[Client]:
 def pages(served: Served) -> Pages:
     assert isinstance(served.site.resource, Pages)
     return served.site.resource
+
+
+def connection(served: Served) -> HTTP2Connection:
+    (each,) = served.server.connections
+    assert isinstance(each, HTTP2Connection)
+    return each
 
 
 def test_a_page_is_the_same_and_its_fields_are_lower_case(client: Client) -> None:
@@ -232,15 +246,18 @@ def test_a_client_that_says_goodbye_gets_what_it_still_waits_for(client: Client)
 
 
 def test_a_server_that_stops_says_so_and_finishes(client: Client, served: Served) -> None:
+    endless = client.ask(request("GET", "/ever"))
+    client.until(lambda: client.answers[endless].body == b"on and on")
     number = client.ask(request("POST", "/length"), ends=False)
     client.upload(number, b"abc", ends=False)
-    served.arrive(lambda: len(served.server.connections) == 1)
+    served.arrive(lambda: len(connection(served).streams) == 2)
     stopping = asyncio.run_coroutine_threadsafe(served.server.drain(None), served.loop)
     client.until(lambda: client.goodbye is not None)
     assert client.goodbye is not None
     assert (client.goodbye.error_code, client.goodbye.last_stream_id) == (0, number)
     client.upload(number, b"def")
     assert client.answer(number).body == b"6"
+    assert client.answer(endless).body == b"on and on, and out"
     client.until(lambda: client.closed)
     client.socket.close()
     stopping.result(20)
