@@ -232,6 +232,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.pool.join(self)
+        self.since = self.pool.now
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.pool.forget(self)

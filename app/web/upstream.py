@@ -161,6 +161,8 @@ class Pool:
 
     def join(self, connection: UpstreamConnection) -> None:
         """`connection` has been made."""
+        # While there was none, nobody looked at the clock.
+        self.now = self.loop.time()
         self.connections.add(connection)
         if self._keeper is None:
             # In no request's context: it outlives them all.

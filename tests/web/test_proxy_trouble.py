@@ -236,6 +236,23 @@ def test_unused_connections_are_closed_in_time(behind: Behind, serve: Serve) -> 
         assert server.closed()
 
 
+def test_a_pause_is_not_held_against_the_next_request(behind: Behind, serve: Serve) -> None:
+    proxy = ReverseProxy(behind.endpoint)
+    served = serve(proxy)
+    with served.connect() as client:
+        server = used(served, behind, client)
+        server.socket.close()
+        served.arrive(lambda: pool_of(proxy).open == 0)
+        pool = pool_of(proxy)
+        served.call(lambda: setattr(pool, "now", pool.now - 1000))
+        client.send(_GET % 1)
+        server = behind.accept()
+        server.request()
+        served.call(lambda: pool.sweep(pool.loop.time()))
+        server.answer(b"in time")
+        assert client.reply().body == b"in time"
+
+
 def test_requests_wait_for_a_connection_in_the_order_they_came(
     behind: Behind, serve: Serve
 ) -> None:
