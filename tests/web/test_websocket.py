@@ -1,7 +1,10 @@
 """A page that clients keep talking to."""
 
 import asyncio
+import itertools
 import logging
+import select
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -391,6 +394,47 @@ def test_sending_waits_for_a_client_that_does_not_take_it(serve: Serve) -> None:
         for _ in range(1000):
             assert len(client.hear().payload) == 100_000
         assert client.hear().code == 1000
+
+
+def test_a_client_that_takes_nothing_is_cut(serve: Serve) -> None:
+    async def talk(socket: WebSocket, request: Request) -> None:
+        while True:
+            await socket.send(b"x" * 100_000)
+
+    page = Noted(talk)
+    served = serve(page)
+    with FrameClient(served):
+        served.arrive(lambda: any(map(_unsent, served.server.connections)))
+        now = served.call(served.loop.time)
+        seconds = itertools.count(100, 100)
+
+        def is_cut() -> bool:
+            served.server.sweep(now + next(seconds))
+            return not served.server.connections
+
+        served.arrive(is_cut)
+        served.arrive(lambda: bool(page.ends))
+
+
+def test_pings_that_nobody_takes_the_answers_of_fill_no_memory(serve: Serve) -> None:
+    served = serve(Echo())
+    with FrameClient(served) as client:
+        client.connection.socket.setblocking(False)
+        sent = 0
+        while select.select([], [client.connection.socket], [], 0.3)[1]:
+            sent += client.connection.socket.send(frame(PING, b"x" * 125) * 100)
+            assert sent < 1 << 26
+        assert served.call(lambda: max(map(_unsent, served.server.connections))) < 1 << 20
+
+
+def test_it_works_behind_tls(serve: Serve, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    served = serve(Echo(), ssl_context=tls[0])
+    assert isinstance(served.address, tuple)
+    address = f"wss://localhost:{served.address[1]}/"
+    with connect(address, ssl=tls[1], proxy=None) as client:
+        for message in ("hello", b"x" * 300_000):
+            client.send(message)
+            assert client.recv() == message
 
 
 def _unsent(connection: Any) -> int:
