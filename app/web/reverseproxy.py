@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
+import os
 import re
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
+import attrs
+
+from ...persist.errors import PerdureError
 from ...persist.persistent import persistent
 from ..certificates import CertificateError, client_context
 from ..endpoints import Endpoint, TCPEndpoint, TLSEndpoint, parse_endpoint
@@ -41,6 +45,18 @@ _UPGRADE: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 _report = logging.getLogger("perdure.web")
 
 
+@attrs.define(str=False)
+class ProxyError(PerdureError):
+    """A proxy cannot be made with this. `value` is what was given, `reason` what was expected."""
+
+    exit_status: ClassVar[int] = os.EX_CONFIG
+    value: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"proxy: {self.value!r}: {self.reason}"
+
+
 @persistent(transient=("_pool",))
 class ReverseProxy(Resource):
     """Passes each request that comes here or below on to the server at `upstream`, and its answer back.
@@ -57,7 +73,7 @@ class ReverseProxy(Resource):
     has to be one unmistakable message: otherwise the client gets 502, or if the answer has begun, its
     connection is cut. Server and Date are ours.
 
-    Raises `EndpointError` and `ValueError` when made.
+    Raises `EndpointError` and `ProxyError` when made.
     """
 
     is_leaf = True
@@ -76,11 +92,9 @@ class ReverseProxy(Resource):
     ) -> None:
         parse_endpoint(upstream)
         if not _PREFIX.fullmatch(prefix):
-            raise ValueError(
-                f"a prefix is an escaped path that begins with a slash, not {prefix!r}"
-            )
-        if host is not None and not re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", host):
-            raise ValueError(f"a host is a name or an address, perhaps with a port, not {host!r}")
+            raise ProxyError(prefix, "a prefix is an escaped path that begins with a slash")
+        if host is not None and not _HOST.fullmatch(host):
+            raise ProxyError(host, "a host is a name or an address, perhaps with a port")
         self.upstream = upstream
         self.prefix = prefix if prefix.endswith("/") else prefix + "/"
         self.host = host
@@ -102,9 +116,7 @@ class ReverseProxy(Resource):
     def render(self, request: "Request") -> Rendered:
         if request.method == "TRACE":
             # It would show a client what we tell the server behind.
-            return error_page(
-                405, headers=[("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")]
-            )
+            return error_page(405, headers=[("Allow", _ALLOWED)])
         return self._passed(request)
 
     async def _passed(self, request: "Request") -> Rendered:

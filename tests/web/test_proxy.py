@@ -12,7 +12,7 @@ from perdure.app.web.limits import Limits
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource, Wrapper
 from perdure.app.web.response import Response
-from perdure.app.web.reverseproxy import ReverseProxy
+from perdure.app.web.reverseproxy import ProxyError, ReverseProxy
 
 from .behind import Accepted, Behind
 from .conftest import Connection, Serve
@@ -496,9 +496,9 @@ def test_authorities_that_cannot_be_read_are_found_at_the_start(tmp_path: Path) 
 def test_mistakes_in_a_proxy_are_found_when_it_is_made() -> None:
     with pytest.raises(EndpointError):
         ReverseProxy("http://localhost:81/")
-    with pytest.raises(ValueError, match="prefix"):
+    with pytest.raises(ProxyError, match="prefix"):
         ReverseProxy("tcp:81", "base")
-    with pytest.raises(ValueError, match="prefix"):
+    with pytest.raises(ProxyError, match="prefix"):
         ReverseProxy("tcp:81", "/a b")
-    with pytest.raises(ValueError, match="host"):
+    with pytest.raises(ProxyError, match="host"):
         ReverseProxy("tcp:81", host="a\r\nX: y")
