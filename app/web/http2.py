@@ -347,15 +347,13 @@ class HTTP2Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """No more requests: closes when those there are have been answered."""
+        for stream in tuple(self.streams.values()):
+            stream.drain()
         if self._closing or self._is_last:
             return
         self._is_last = True
-        for stream in tuple(self.streams.values()):
-            stream.drain()
         self._h2.close_connection()
         self.flush_soon()
-        for stream in tuple(self.streams.values()):
-            stream.drain()
 
     def cut(self) -> "asyncio.Future[Any] | None":
         """Closes at once; gives what the tasks that are being cancelled come to."""

@@ -228,11 +228,6 @@ class HTTP2Stream(Rendering):
 
     # The end.
 
-    def drain(self) -> None:
-        """Tells a reply that would go on for ever that the server is stopping."""
-        if self._request is not None:
-            self._request.drain()
-
     def _end(self) -> None:
         """The reply is complete; what else comes of the request is read as far as that costs little.
 

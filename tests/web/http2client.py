@@ -8,7 +8,12 @@ from typing import Self
 
 import attrs
 from h2.config import H2Configuration
-from h2.connection import ConnectionState, H2Connection
+from h2.connection import (
+    ConnectionInputs,
+    ConnectionState,
+    H2Connection,
+    H2ConnectionStateMachine,
+)
 from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
@@ -77,6 +82,16 @@ class Answer:
         return dict(self.fields)[name.encode()].decode("latin-1")
 
 
+class _States(H2ConnectionStateMachine):
+    # As it is, it hears nothing after a goodbye; RFC 9113, 6.8 lets streams come to their end.
+    _transitions = H2ConnectionStateMachine._transitions | {
+        (ConnectionState.CLIENT_OPEN, ConnectionInputs.RECV_GOAWAY): (
+            None,
+            ConnectionState.CLIENT_OPEN,
+        )
+    }
+
+
 class Client:
     """One connection. `taking`: whether what comes is acknowledged, so that more may come."""
 
@@ -94,6 +109,7 @@ class Client:
                 normalize_outbound_headers=False,
             )
         )
+        self.h2.state_machine = _States()
         self.answers: dict[int, Answer] = {}
         self.goodbye: ConnectionTerminated | None = None
         self.closed = False
@@ -155,9 +171,6 @@ class Client:
         for event in self.h2.receive_data(data):
             if isinstance(event, ConnectionTerminated):
                 self.goodbye = event
-                if not event.error_code:
-                    # The machine would hear nothing more; RFC 9113, 6.8 lets streams come to an end.
-                    self.h2.state_machine.state = ConnectionState.CLIENT_OPEN
                 continue
             answer = self.answers.get(getattr(event, "stream_id", None) or 0, Answer())
             if isinstance(event, ResponseReceived):
