@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Any, Final
+from typing import IO, Any, Final
 
 _PIECE: Final = 64 * 1024
 
@@ -15,12 +15,13 @@ class Pipe:
     or writer at a time.
     """
 
-    __slots__ = ("_fd", "_loop", "_waiter", "_watches")
+    __slots__ = ("_fd", "_file", "_loop", "_waiter", "_watches")
 
-    def __init__(self, fd: int) -> None:
-        """`fd` becomes ours to close."""
-        os.set_blocking(fd, False)
-        self._fd = fd
+    def __init__(self, file: IO[bytes]) -> None:
+        """`file`, which has no buffer, becomes ours to close."""
+        self._file = file
+        self._fd = file.fileno()
+        os.set_blocking(self._fd, False)
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._watches: Callable[[int], Any] | None = None
@@ -67,6 +68,6 @@ class Pipe:
         """Closes this end; whoever waits at it is woken. A second time does nothing."""
         if self._fd >= 0:
             self._forget()
-            fd, self._fd = self._fd, -1
-            os.close(fd)
+            self._fd = -1
+            self._file.close()
             self._wake()

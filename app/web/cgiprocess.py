@@ -25,6 +25,8 @@ _AFTER: Final = 1.0
 
 _LONGEST: Final = 1000
 
+_ending: Final = set["asyncio.Task[None]"]()
+
 _report = logging.getLogger("perdure.web")
 
 
@@ -66,20 +68,19 @@ class CGIProcess:
         except OSError as error:
             reason = f"{command[0]} cannot be run: {error.strerror}"
             raise CGIError(path, reason, 500) from error
-        self._output = _pipe(self._popen.stdout)
-        self._tasks = [self._loop.create_task(self._listen(_pipe(self._popen.stderr)))]
+        assert self._popen.stdout is not None
+        assert self._popen.stderr is not None
+        self._output, errors = Pipe(self._popen.stdout), Pipe(self._popen.stderr)
+        self._pipes = [self._output, errors]
+        self._tasks = [self._loop.create_task(self._listen(errors))]
         if self._popen.stdin is not None:
-            feeding = self._feed(_pipe(self._popen.stdin), body)
-            self._tasks.append(self._loop.create_task(feeding))
-        self._timers = (
-            [
-                self._loop.call_later(
-                    limits.time, self._fail, CGIError(path, f"it ran for {limits.time} s", 504)
-                )
-            ]
-            if limits.time is not None
-            else []
-        )
+            pipe = Pipe(self._popen.stdin)
+            self._pipes.append(pipe)
+            self._tasks.append(self._loop.create_task(self._feed(pipe, body)))
+        self._timers: list[asyncio.TimerHandle] = []
+        if limits.time is not None:
+            late = CGIError(path, f"it ran for {limits.time} s", 504)
+            self._timers.append(self._loop.call_later(limits.time, self._fail, late))
         try:
             _restrain(self._popen.pid, limits)
         except OSError as error:
@@ -115,7 +116,21 @@ class CGIProcess:
             _report.warning("%s: it ended with status %d", self._path, state.si_status)
 
     async def end(self) -> None:
-        """Ends what is still there of it and its like, and returns when it is gone."""
+        """Ends what is still there of it and its like, and returns when it is gone.
+
+        Whoever waits for it may be cancelled meanwhile, as when a client leaves with the end of its
+        reply: it goes on all the same.
+        """
+        ending = self._loop.create_task(self._end())
+        _ending.add(ending)
+        ending.add_done_callback(_ending.discard)
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await asyncio.wait([ending])
+            raise
+
+    async def _end(self) -> None:
         for timer in self._timers:
             timer.cancel()
         for task in self._tasks[1:]:
@@ -128,13 +143,21 @@ class CGIProcess:
         finally:
             # Also what it has left behind. Its number is its own as long as it has not been reaped.
             self._signal(signal.SIGKILL)
+            await self._reap()
+
+    async def _reap(self) -> None:
+        try:
             if not await self._gone(_GRACE):
                 _report.error("%s: process %d cannot be ended", self._path, self._popen.pid)
-            self._popen.poll()
             # Only what has left its session can still hold the error output open.
             _, late = await asyncio.wait(self._tasks, timeout=_AFTER)
             for task in late:
                 task.cancel()
+        finally:
+            self._popen.poll()
+            # Here, too: a task that was cancelled before it began has closed nothing.
+            for pipe in self._pipes:
+                pipe.close()
 
     def _has_ended(self) -> bool:
         return self._popen.returncode is not None or _state(self._popen.pid) is not None
@@ -183,17 +206,18 @@ class CGIProcess:
         """Logs its error output line by line."""
         left = self._limits.complaints
         rest = b""
-        try:
-            while piece := await pipe.read():
-                *lines, rest = (rest + piece).split(b"\n")
-                rest = rest[:_LONGEST]
-                for line in lines:
-                    left -= 1
-                    self._log(line, left)
-            if rest:
-                self._log(rest, left - 1)
-        finally:
-            pipe.close()
+        while piece := await pipe.read():
+            # Who always has something to say shall not have the loop for it.
+            await asyncio.sleep(0)
+            if left < 0:
+                continue
+            *lines, rest = (rest + piece).split(b"\n", left + 1)
+            rest = rest[:_LONGEST]
+            for line in lines:
+                left -= 1
+                self._log(line, left)
+        if rest:
+            self._log(rest, left - 1)
 
     def _log(self, line: bytes, left: int) -> None:
         if left >= 0:
@@ -202,12 +226,6 @@ class CGIProcess:
             _report.warning("%s: %s", self._path, shown)
         elif left == -1:
             _report.warning("%s: it has more to say, which is left out", self._path)
-
-
-def _pipe(stream: IO[bytes] | None) -> Pipe:
-    assert stream is not None
-    with stream:
-        return Pipe(os.dup(stream.fileno()))
 
 
 def _state(pid: int) -> os.waitid_result | None:

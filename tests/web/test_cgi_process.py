@@ -48,6 +48,33 @@ def test_a_program_ends_with_its_client_and_all_it_started(serve: Serve, tmp_pat
     assert not children() & {*pids}
 
 
+def test_one_that_has_said_nothing_ends_with_its_client(serve: Serve, tmp_path: Path) -> None:
+    served = serve(CGIScript(program(tmp_path, "echo $$ > pid; exec sleep 999")))
+    with served.connect() as client:
+        client.send(GET)
+        served.arrive(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))
+    gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_lack_of_descriptors_costs_one_reply(serve: Serve, tmp_path: Path) -> None:
+    served = serve(CGIScript(program(tmp_path, HEAD + "; echo fine")))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with served.connect() as client:
+        assert client.ask(GET).body == b"fine\n"
+        descriptors = len(os.listdir("/proc/self/fd"))
+        highest = max(map(int, os.listdir("/proc/self/fd")))
+        for room in range(1, 9):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + room, hard))
+            try:
+                client.send(GET)
+                reply = client.reply()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert reply.status in (200, 500)
+        assert client.ask(GET).body == b"fine\n"
+        served.arrive(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
+
+
 def test_one_that_will_not_end_is_made_to(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
