@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from perdure.app.web.cgi import CGIDirectory, CGIError, CGIScript, FilteredScript, PHPScript
+from perdure.app.web.cgi import CGIError, CGIScript, FilteredScript, PHPScript
 from perdure.app.web.errors import error_page
 from perdure.app.web.request import Request
 from perdure.app.web.resource import ErrorPage, Rendered, Resource, Wrapper
@@ -343,70 +343,6 @@ def test_php_is_found_where_its_settings_say(serve: Serve, tmp_path: Path) -> No
     assert (reply.status, reply.get("x-made"), reply.body) == (202, "here", b"?cgi-fcgi")
     # Words of a query that are taken for options showed the source once (CVE-2012-1823).
     assert b"<?php" not in served.get("/?-s").body
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder of programs, and what shall not be seen of it and around it."""
-    root = tmp_path / "cgi-bin"
-    for each in (root, root / "more", root / ".git"):
-        each.mkdir(mode=0o755)
-    text = HEAD + """; echo "$SCRIPT_NAME,$PATH_INFO" """
-    for name in ("page", "more/page", ".hidden", ".git/hook", "../outside"):
-        program(root, text, name)
-    (root / "readme").write_text("not executable")
-    (root / "way-out").symlink_to(tmp_path / "outside")
-    (root / "way-up").symlink_to(tmp_path)
-    (root / "alias").symlink_to(root / "page")
-    (root / "mask").symlink_to(root / ".hidden")
-    return root
-
-
-def test_a_folder_runs_its_programs_by_name(serve: Serve, folder: Path) -> None:
-    root = Resource()
-    root.put_child("cgi-bin", CGIDirectory(folder))
-    served = serve(root)
-    assert served.get("/cgi-bin/page").body == b"/cgi-bin/page,\n"
-    assert served.get("/cgi-bin/page/a//b/").body == b"/cgi-bin/page,/a//b/\n"
-    assert served.get("/cgi-bin/more/page/x").body == b"/cgi-bin/more/page,/x\n"
-    assert served.get("/cgi-bin/alias").body == b"/cgi-bin/alias,\n"
-    with pytest.raises(CGIError, match="no such folder"):
-        CGIDirectory(folder / "page").check()
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/cgi-bin",
-        "/cgi-bin/",
-        "/cgi-bin/more",
-        "/cgi-bin/more/",
-        "/cgi-bin/readme",
-        "/cgi-bin/none",
-        "/cgi-bin/.hidden",
-        "/cgi-bin/.git/hook",
-        "/cgi-bin/way-out",
-        "/cgi-bin/way-up/outside",
-        "/cgi-bin/mask",
-        "/cgi-bin/../outside",
-        "/cgi-bin/%2e%2e/outside",
-        "/cgi-bin/..%2foutside",
-        "/cgi-bin/more%2fpage",
-        "/cgi-bin/more/../page",
-        "/cgi-bin/..%5coutside",
-        "/cgi-bin//page",
-        "/cgi-bin/./page",
-        "/cgi-bin/page%20",
-        "/cgi-bin/PAGE",
-        "/cgi-bin/page/../page",
-        "/cgi-bin/page/a%2Fb",
-        "/cgi-bin/page/%2e",
-    ],
-)
-def test_a_folder_shows_nothing_else(serve: Serve, folder: Path, path: str) -> None:
-    root = Resource()
-    root.put_child("cgi-bin", CGIDirectory(folder))
-    assert serve(root).get(path).status == 404
 
 
 def test_a_reply_may_be_replaced_before_it_leaves(serve: Serve, tmp_path: Path) -> None:

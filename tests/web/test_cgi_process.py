@@ -120,6 +120,21 @@ def test_nothing_is_left_of_many_runs(serve: Serve, tmp_path: Path) -> None:
         assert children() <= before
 
 
+def test_clients_that_leave_with_the_end_of_a_reply_leave_nothing(
+    serve: Serve, tmp_path: Path
+) -> None:
+    script = CGIScript(program(tmp_path, HEAD + "; sleep 999 >/dev/null & echo $! >&2; echo fine"))
+    served = serve(script)
+    served.get()
+    served.arrive(lambda: inside(script) == 0)
+    before, descriptors = children(), len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        assert served.get().body == b"fine\n"
+    served.arrive(lambda: inside(script) == 0)
+    served.arrive(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
+    assert children() <= before
+
+
 def test_a_header_that_does_not_come_is_answered_504(
     serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
