@@ -26,7 +26,7 @@ from .users import Account, UsersError, UserSource
 if TYPE_CHECKING:
     from .request import Request
 
-_MOST_WAITING: Final = 64
+_MOST_WAITING: Final = 32
 _REMEMBERED: Final = 10_000
 
 _report = logging.getLogger("perdure.web")

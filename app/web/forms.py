@@ -102,10 +102,19 @@ class Upload:
             else:
                 self._spool.give(beside, self._offset, self.size)
             os.replace(beside, path)
+            _sync_folder(folder or ".")
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(beside)
             raise
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write(path: str, content: bytes) -> None:
@@ -211,9 +220,10 @@ class _Reader:
         try:
             is_complete = False
             async for data in stream:
-                # What follows the last part is read, and of no interest.
-                for start in range(0, 0 if is_complete else len(data), _PIECE):
-                    is_complete = await self._feed(data[start : start + _PIECE])
+                for start in range(0, len(data), _PIECE):
+                    # What follows the last part is read, and of no interest.
+                    if not is_complete:
+                        is_complete = await self._feed(data[start : start + _PIECE])
             if not is_complete:
                 raise HTTPError(400, "The form breaks off before its end.")
         except OSError as error:

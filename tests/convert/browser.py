@@ -25,6 +25,7 @@ class Browser:
     _heard: bytes = b""
     complaints: list[str] = attrs.field(factory=list[str])
     requests: dict[str, str] = attrs.field(factory=dict[str, str])
+    _loads: int = 0
     _numbers: Iterator[int] = attrs.field(factory=lambda: count(1))
 
     def attach(self) -> None:
@@ -59,6 +60,13 @@ class Browser:
         while self._receive().get("method") != "Page.loadEventFired":
             pass
         self.run("until(() => document.documentElement.dataset.ready)")
+
+    def follow(self, script: str) -> None:
+        """Do in the page what leads to another, and wait until that has loaded."""
+        loads = self._loads
+        self.call("Runtime.evaluate", expression=f"setTimeout(() => {{ {_HELP}; {script} }})")
+        while self._loads == loads:
+            self._receive()
 
     def run(self, script: str) -> Any:
         """What an expression of the page's own world gives; promises are awaited."""
@@ -106,6 +114,8 @@ class Browser:
         line, _, self._heard = self._heard.partition(b"\0")
         event: dict[str, Any] = json.loads(line)
         method, parameters = event.get("method"), event.get("params", {})
+        if method == "Page.loadEventFired":
+            self._loads += 1
         if method in ("Runtime.exceptionThrown", "Page.javascriptDialogOpening"):
             self.complaints.append(json.dumps(parameters))
         elif method == "Log.entryAdded" and parameters["entry"]["level"] in ("warning", "error"):

@@ -96,7 +96,8 @@ def test_fields_and_files_come_as_they_were_sent(serve: Serve) -> None:
         + part("f", b"x" * 600, "ein Bild.png")
         + part("f", b"y" * 600, "../../etc/passwd")
         + part("g", b"", "empty")
-        + b"--B--\r\nand an epilogue"
+        + b"--B--\r\n"
+        + b"and an epilogue" * 20_000
     )
     with serve(Post(described), limits=SMALL).connect() as client:
         assert client.ask(post(body)).body.decode() == (
@@ -302,13 +303,11 @@ def test_who_streams_a_compressed_body_gets_it_as_it_came(serve: Serve) -> None:
 
 
 class Still:
-    """A connection from which all has come."""
+    """A connection from which all has come, and that has room for everything."""
 
-    def body_wanted(self) -> None:
-        """Nothing more comes."""
+    def body_wanted(self) -> None: ...
 
-    def body_taken(self) -> None:
-        """There is room for everything."""
+    def body_taken(self) -> None: ...
 
 
 def form_of(body: bytes, cuts: list[int], limits: Limits) -> Form | HTTPError:
