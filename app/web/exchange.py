@@ -199,6 +199,11 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether it is not read from, because the client does not take what came."""
         return self._paused
 
+    @property
+    def head_size(self) -> int:
+        """How much has come of a head that is not complete."""
+        return len(self._input)
+
     def abort(self) -> None:
         """Close at once."""
         self.transport.abort()
@@ -264,7 +269,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
-        self.since = self.pool.now
+        if exchange is None or exchange.head is not None:
+            # A head that comes byte by byte gains no time by that.
+            self.since = self.pool.now
         try:
             if exchange is None:
                 # Nobody asked. What it is can only be meant for somebody else.
@@ -299,6 +306,7 @@ class UpstreamConnection(asyncio.Protocol):
             if self._interim > _MOST_INTERIM:
                 raise BadAnswerError(f"it gave more than {_MOST_INTERIM} interim answers")
         self._input = b""
+        self.since = self.pool.now
         exchange.head = head
         if head.status == 101:
             self._input = data

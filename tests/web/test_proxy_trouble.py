@@ -175,6 +175,11 @@ def test_a_server_that_does_not_answer_is_a_504(behind: Behind, serve: Serve) ->
         server.request()
         server.send(b"HTTP/1.1 200 ")
         served.arrive(lambda: pool_of(proxy).open == 1)
+        later(served, proxy, 40)
+        # Byte by byte is no answer either.
+        (connection,) = served.call(lambda: list(pool_of(proxy).connections))
+        server.send(b"O")
+        served.arrive(lambda: connection.head_size == 14)
         later(served, proxy, 61)
         assert client.reply().status == 504
         assert server.closed()
