@@ -96,8 +96,11 @@ class Wire(Tunnel):
         self._is_blocked = False
         self._is_reading = True
         self._is_behind = False
-        # Whether frames are no longer looked at: the first that comes now is an answer to our goodbye.
+        # Whether what comes is no longer looked at.
         self._is_deaf = False
+        # What the client did wrong, if it has not been told yet: the page is at what came before.
+        self._fault: tuple[int, str] | None = None
+        self._is_busy = False
         self._is_draining = False
         self._is_listened_to = False
 
@@ -113,10 +116,14 @@ class Wire(Tunnel):
         turn = self.turn
         if turn is not None:
             await turn.durable()
+        self._is_busy = False
         while not self._queue:
+            if self._fault is not None:
+                self.close()
             if self.code is not None:
                 raise SocketClosedError(self.code, self.reason)
             await self._change()
+        self._is_busy = True
         message = self._queue.pop(0)
         self._queued -= len(message)
         if turn is not None and turn.ledger is not None:
@@ -162,7 +169,7 @@ class Wire(Tunnel):
             raise ValueError(f"a WebSocket is closed with 1000 to 1014 or 3000 to 4999, not {code}")
         if self.code is not None:
             return
-        self.code, self.reason = code, reason
+        self.code, self.reason = self._fault or (code, reason)
         self._queue.clear()
         self._queued = 0
         self._parts = None
@@ -188,8 +195,9 @@ class Wire(Tunnel):
     def data_received(self, data: bytes) -> None:
         self._is_heard = True
         if self._is_deaf:
-            if self._transport is not None and not self._is_held():
-                self._transport.close()
+            transport = self._transport
+            if transport is not None and self.code is not None and not transport.can_write_eof():
+                transport.close()
             return
         self._protocol.receive_data(data)
         self._take()
@@ -308,12 +316,21 @@ class Wire(Tunnel):
         self._tell()
 
     def _fail(self, code: int, reason: str) -> None:
-        """The client has broken the rules: it hears why, and is not listened to any more."""
-        is_ending = self.code is not None
-        self.close(code, reason)
+        """The client has broken the rules, and is not listened to any more.
+
+        It hears why when the page is through with the messages that came before.
+        """
         self._is_deaf = True
-        if is_ending and self._transport is not None:
-            self._transport.close()
+        if self.code is not None:
+            if self._transport is not None:
+                self._transport.close()
+            return
+        self._fault = code, reason
+        if self._is_listened_to and (self._queue or self._is_busy):
+            self._stop_timer()
+            self._timer = self._loop.call_later(self._limits.close_time, self.close)
+        else:
+            self.close()
         self._steer()
 
     def _is_held(self) -> bool:
@@ -344,6 +361,10 @@ class Wire(Tunnel):
         self._begin_deadline()
         if self._is_behind:
             self._loop.call_soon(self._take)
+        if self._is_deaf and transport.can_write_eof():
+            # Not closed at once: what is still on its way would reset the connection, and the
+            # client might never hear what it did wrong.
+            transport.write_eof()
 
     def _begin_deadline(self) -> None:
         self._stop_timer()

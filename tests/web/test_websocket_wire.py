@@ -1,6 +1,6 @@
 """What a server of WebSockets owes its clients: cases of the kinds that the Autobahn suite has.
 
-(That suite itself is for Python 2 alone. The numbers are those of its groups.)
+(That suite itself runs on Python 2 alone. The numbers are those of its groups.)
 """
 
 import contextlib
@@ -128,7 +128,6 @@ WRONG: dict[str, tuple[list[bytes], int]] = {
     **{f"4 opcode {code:#x}": ([frame(code)], 1002) for code in (3, 4, 5, 6, 7, 11, 12, 15)},
     "5.1 a ping in fragments": ([frame(PING, b"a", fin=False)], 1002),
     "5.9 a continuation of nothing": ([frame(CONTINUATION, b"a")], 1002),
-    "5.9 a continuation of what is over": ([frame(TEXT, b""), frame(CONTINUATION, b"a")], 1002),
     "5.18 text within text": ([frame(TEXT, b"a", fin=False), frame(TEXT, b"b")], 1002),
     "6.3 no UTF-8": ([frame(TEXT, b"caf\xe9!")], 1007),
     "6.4 no UTF-8, told before the frame is whole": (
@@ -195,6 +194,32 @@ def test_what_is_wrong_is_told_and_ends_the_connection(client: FrameClient, case
     assert client.hear().code == code
     client.send(goodbye(code))
     assert client.connection.closed()
+
+
+@pytest.mark.parametrize("wrong", [frame(CONTINUATION, b"a"), frame(TEXT, b"x", rsv=2)])
+def test_what_came_before_what_is_wrong_is_still_answered(
+    client: FrameClient, wrong: bytes
+) -> None:
+    client.send(frame(TEXT, b"one"), frame(TEXT, b"two"), wrong, frame(TEXT, b"late"))
+    assert [client.hear(), client.hear()] == [Frame(TEXT, b"one"), Frame(TEXT, b"two")]
+    assert client.hear().code == 1002
+    assert client.connection.closed()
+
+
+def test_a_page_that_is_long_at_what_came_before_does_not_keep_a_wrong_client(
+    serve: Serve,
+) -> None:
+    class Slow(WebSocketResource):
+        limits = SocketLimits(close_time=0.05)
+
+        async def connected(self, socket: WebSocket, request: Request) -> None:
+            await socket.receive()
+            await request.closed.wait()
+
+    with FrameClient(serve(Slow())) as client:
+        client.send(frame(TEXT, b"one"), frame(CONTINUATION, b"a"))
+        assert client.hear().code == 1002
+        assert client.connection.closed()
 
 
 def test_frames_that_came_with_the_request_are_heard(echo: Served) -> None:
