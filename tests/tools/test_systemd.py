@@ -66,7 +66,7 @@ def test_none_that_listens_is_no_error(
     ("period", "pid", "interval"),
     [
         ("3000000", None, 1.5),
-        ("3000000", str(os.getpid()), 1.5),
+        ("3000000", "ours", 1.5),
         ("3000000", "1", None),
         ("0", None, None),
         ("soon", None, None),
@@ -82,6 +82,6 @@ def test_a_watch_is_kept_if_it_is_ours(
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", period)
     if pid is not None:
-        monkeypatch.setenv("WATCHDOG_PID", pid)
+        monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()) if pid == "ours" else pid)
     assert watch(Supervisor.of_environment()) == interval
     assert not {"WATCHDOG_USEC", "WATCHDOG_PID"} & set(os.environ)
