@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from .answerhead import AnswerHead
-from .exchange import Exchange, UpstreamConnection
+from .exchange import Exchange
 from .gatewayerror import StaleConnectionError
 from .passage import Passage
 from .proxyfields import as_pairs
@@ -12,6 +12,7 @@ from .request import Request
 from .resource import Rendered
 from .response import BODILESS, PreparedResponse, Response, status_line
 from .upstream import Pool
+from .upstreamconnection import UpstreamConnection
 
 # RFC 9110, 9.2.2, and those of WebDAV (RFC 4918) and QUERY that only read.
 _IDEMPOTENT: Final = frozenset(

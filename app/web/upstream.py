@@ -11,7 +11,6 @@ from typing import Any, Final, Protocol, TypeVar
 import attrs
 
 from ..connecting import ConnectError
-from .exchange import UpstreamConnection
 from .gatewayerror import (
     GatewayError,
     UpstreamBusyError,
@@ -19,6 +18,7 @@ from .gatewayerror import (
     UpstreamLateError,
 )
 from .passage import Passage
+from .upstreamconnection import UpstreamConnection
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 

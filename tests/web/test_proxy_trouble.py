@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from perdure.app.web.channel import HTTPChannel
-from perdure.app.web.exchange import UpstreamConnection
 from perdure.app.web.resource import Resource
 from perdure.app.web.reverseproxy import ReverseProxy
 from perdure.app.web.upstream import Pool, UpstreamLimits
+from perdure.app.web.upstreamconnection import UpstreamConnection
 
 from .behind import Accepted, Behind, is_cut
 from .conftest import Connection, Serve, Served
