@@ -151,7 +151,8 @@ def _taken_apart(record: str) -> tuple[Cost, bytes, bytes]:
         raise PasswordError(next(kinds, "plain text, or by crypt"))
     ln, r, p, salt, digest = match.groups()
     try:
-        return Cost(int(ln), int(r), int(p)), _decoded(salt), _decoded(digest)
+        cost = Cost(int(ln), int(r), int(p))
+        return cost, _decoded(salt, _SALT // 2), _decoded(digest, _HASH)
     except (binascii.Error, ValueError):
         raise PasswordError("scrypt with a damaged salt or hash") from None
 
@@ -160,8 +161,8 @@ def _encoded(data: bytes) -> str:
     return b64encode(data).rstrip(b"=").decode()
 
 
-def _decoded(text: str) -> bytes:
+def _decoded(text: str, least: int) -> bytes:
     data = b64decode(text + "=" * (-len(text) % 4), validate=True)
-    if not _SALT // 2 <= len(data) <= 2 * _HASH:
+    if not least <= len(data) <= 2 * _HASH:
         raise ValueError(len(data))
     return data
