@@ -26,12 +26,8 @@ class AppTurn(Turn):
         self._has_begun = False
         self.is_refused = False
 
-    def touch(self, key: str) -> None:
-        self.begin()
-        super().touch(key)
-
     def begin(self) -> None:
-        """What it changes is half done until `end`; called by itself when there is something."""
+        """What it changes is half done until `end`; its ledger calls this when there is something."""
         if not self._has_begun:
             self._has_begun = True
             super().begin()
@@ -39,6 +35,10 @@ class AppTurn(Turn):
     def end(self) -> None:
         if self._has_begun:
             super().end()
+        elif self.ledger is not None:
+            # As `Turn.end`, for tasks that it leaves behind.
+            self._has_begun = True
+            self.touched = self.ledger.roaming
 
 
 class AppLedger:
@@ -81,9 +81,10 @@ class AppLedger:
         if ledger is None:
             return
         if threading.get_ident() == self._thread:
+            _begin(current.get())
             ledger.meet(key)
         else:
-            self._in_loop(lambda: ledger.meet(key))
+            self._in_loop(lambda: self.meet(key))
 
     def expect(self, key: str, component: object) -> None:
         """See `Committer`."""
@@ -91,7 +92,7 @@ class AppLedger:
             self._ledger.expect(key, component)
 
     def begin(self, turn: Turn) -> None:
-        """See `Committer`."""
+        """See `Committer`. In the loop."""
         if self._ledger is not None:
             self._ledger.begin(turn)
 
@@ -113,16 +114,15 @@ class AppLedger:
     ) -> R:
         """See `Committer`. A mutation runs in the loop, so never beside anything else."""
         ledger, turn = self._ledger, current.get()
-        if turn is not None:
-            turn.begin()
+
+        def called() -> R:
+            if ledger is None:
+                return call()
+            _begin(turn)
+            return ledger.command(touched, component, call, described)
+
         try:
-            return self._in_loop(
-                lambda: (
-                    call()
-                    if ledger is None
-                    else ledger.command(touched, component, call, described)
-                )
-            )
+            return self._in_loop(called)
         except UnsafeError:
             _refuse(turn)
             raise
@@ -146,6 +146,11 @@ class AppLedger:
 
         self._loop.call_soon_threadsafe(called)
         return done.result()
+
+
+def _begin(turn: Turn | None) -> None:
+    if isinstance(turn, AppTurn):
+        turn.begin()
 
 
 def _refuse(turn: Turn | None) -> None:

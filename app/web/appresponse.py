@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterable, Iterable
+from copy import copy
 from typing import Final
 
 from ...persist.errors import PerdureError
@@ -132,12 +133,15 @@ class AppResponse(Response):
         self._length = None
         self.body = body
 
-    def flow(self, body: AsyncIterable[bytes]) -> None:
-        """Be the head of `body`, which comes in pieces."""
-        self.body = body
+    def flowing(self, body: AsyncIterable[bytes]) -> "AppResponse":
+        """The same head for `body`, which comes in pieces; this one does not keep it."""
+        response = copy(self)
+        response.body = body
+        response._headers = list(self._headers)
         if self.status in BODILESS:
-            self._length = None
-        self._declare()
+            response._length = None
+        response._declare()
+        return response
 
     def _declare(self) -> None:
         # So that a copy of this that a transform makes declares it as well.

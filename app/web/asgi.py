@@ -20,9 +20,11 @@ from .websocketwire import SocketLimits
 if TYPE_CHECKING:
     from ..application import Application
 
-_REST: Final = 3.0
+_REST: Final = 2.0
+_LAST: Final = 1.0
 _SHUTDOWN: Final = 5.0
-"""Seconds, at a stop, for work that goes on behind replies, and for the application's own end."""
+"""Seconds, at a stop, for work that goes on behind replies, for what it does when it is cancelled, and
+for the application's own end: less in all than a service has to stop."""
 
 
 @persistent(transient=("_ledger", "_lifespan", "_loaded", "_opened", "_running"))
@@ -62,7 +64,7 @@ class ASGIApplication(Gateway):
         for each in tuple(running):
             if each.task is not None:
                 each.task.cancel()
-        await _settled(running, _REST)
+        await _settled(running, _LAST)
         lifespan, self._lifespan = self._lifespan, None
         if lifespan is not None:
             await lifespan.stop(_SHUTDOWN)

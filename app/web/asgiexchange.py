@@ -137,9 +137,9 @@ class Exchange:
             if self.request.method == "HEAD" or response.status in BODILESS:
                 response.take(b"", "HEAD")
                 flow.close()
+                self._answer(response)
             else:
-                response.flow(flow.body())
-            self._answer(response)
+                self._answer(response.flowing(flow.body()))
         if not is_more:
             self._finish()
         if flow.is_closed:

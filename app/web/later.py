@@ -38,10 +38,11 @@ class Later:
             self._finish()
 
     def result(self) -> "Rendered":
-        """The reply. Raises what made it fail."""
+        """The reply, once: nothing here keeps it longer than who sends it. Raises what made it fail."""
         if self._failure is not None:
             raise self._failure
-        return self._rendered
+        rendered, self._rendered = self._rendered, b""
+        return rendered
 
     def when_done(self, tell: "Callable[[Later], None]") -> None:
         """Have `tell` called with this, in the present context; at once if it is done."""

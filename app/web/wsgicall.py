@@ -169,8 +169,9 @@ class Call:
                 return
             self._room = threading.Semaphore(_ROOM)
             self._flow = Flow(self._share, self._room.release)
-            response.flow(self._flow.body())
-            self._loop.call_soon_threadsafe(self._answer, response)
+            flowing = response.flowing(self._flow.body())
+            self._loop.call_soon_threadsafe(self._answer, flowing)
+            del flowing  # Only who sends it has it: when nobody has, nobody wants more.
         if is_whole:
             self._is_complete = True
             self._loop.call_soon_threadsafe(self._flow.end)

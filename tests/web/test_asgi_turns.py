@@ -122,6 +122,40 @@ def test_what_is_done_behind_the_reply_is_saved(serve: Serve) -> None:
     assert served.journal.kinds == [[("Counter", "state")]]
 
 
+@pytest.mark.parametrize("counts_before", [True, False])
+def test_what_a_task_does_that_was_left_behind_is_told_to_nobody_before_it_is_saved(
+    serve: Serve, counts_before: bool
+) -> None:
+    going_on = asyncio.Event()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def later() -> None:
+        await going_on.wait()
+        count()
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/leave":
+            if counts_before:
+                count()
+            tasks.add(asyncio.create_task(later()))
+        await says(b"fine")(scope, receive, send)
+
+    served = serve(gateway(app), journal=Paper())
+    with served.connect() as client:
+        client.send(b"GET /leave HTTP/1.1\r\nHost: x\r\n\r\n")
+        served.held(int(counts_before))
+        served.secure()
+        assert client.reply().body == b"fine"
+        served.call(going_on.set)
+        served.arrive(lambda: all(task.done() for task in tasks))
+        client.send(GET)
+        served.held(int(counts_before) + 1)
+        assert client.silent()
+        served.secure()
+        assert client.reply().body == b"fine"
+        served.call(lambda: tasks.clear())
+
+
 def test_the_next_request_need_not_wait_for_what_goes_on_behind_a_reply(serve: Serve) -> None:
     going_on = asyncio.Event()
 
@@ -184,6 +218,30 @@ def test_who_streams_to_a_client_that_has_gone_is_told(
     served.arrive(lambda: bool(notes))
     assert notes == ["the client is gone"]
     assert "client is gone" not in caplog.text
+
+
+def test_who_begins_to_stream_when_the_client_has_gone_is_told(serve: Serve) -> None:
+    notes: list[str] = []
+    begun, going_on = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        begun.set()
+        await going_on.wait()
+        await begin(send)
+        try:
+            await give(send, b"piece", more=True)
+        except OSError as error:
+            notes.append(str(error))
+            raise
+
+    served = serve(gateway(app), journal=Paper())
+    with served.connect() as client:
+        client.send(GET)
+        served.arrive(begun.is_set)
+    served.arrive(lambda: not served.server.connections)
+    served.call(going_on.set)
+    served.arrive(lambda: bool(notes))
+    assert notes == ["the client is gone"]
 
 
 def test_the_end_of_a_reply_is_told_to_who_waits_for_the_client_to_leave(serve: Serve) -> None:

@@ -24,7 +24,7 @@ def test_what_comes_in_pieces_is_the_same(
     root.put_child("asgi", asgiapps.gateway(asgiapps.says(*PIECES)))
     root.put_child("wsgi", wsgiapps.gateway(wsgiapps.says(*PIECES)))
     served = serve(root, ssl_context=contexts(tmp_path)[0], journal=Paper())
-    command = ["curl", "-sS", "--fail", version, "--cacert", tmp_path / "both.pem"]
+    command = ["curl", "-sS", "--fail", version, "--cacert", str(tmp_path / "both.pem")]
     url = served.url(f"/{place}").replace("127.0.0.1", "localhost")
     write = ["-w", " %{http_version}"]
     done = subprocess.run([*command, *write, url], capture_output=True, timeout=60, check=True)

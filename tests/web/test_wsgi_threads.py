@@ -336,6 +336,33 @@ def test_an_application_goes_on_when_its_client_is_gone(serve: Serve) -> None:
     assert registry_value(served.registry) == 1
 
 
+def test_a_stream_that_nobody_waits_for_any_more_frees_its_thread(serve: Serve) -> None:
+    begun, going_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Endless:
+        def __iter__(self) -> Iterator[bytes]:
+            while True:
+                yield b"piece"
+
+        def close(self) -> None:
+            closed.set()
+
+    def app(environ: Environ, start: Start) -> Iterable[bytes]:
+        begun.set()
+        assert going_on.wait(WAIT)
+        start("200 OK", [])
+        return Endless()
+
+    served = serve(gateway(app), journal=Paper())
+    with served.connect() as client:
+        client.send(GET)
+        assert begun.wait(WAIT)
+    served.arrive(lambda: not served.server.connections)
+    going_on.set()
+    assert closed.wait(WAIT)
+    served.arrive(lambda: _is_idle(served))
+
+
 def registry_value(registry: Registry) -> int:
     return registry.get_component(Counter, default=Counter).value
 
