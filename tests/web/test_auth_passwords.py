@@ -84,9 +84,10 @@ def test_users_are_added_changed_and_removed() -> None:
         users.add("åda", "z")
     users.remove("åda")
     assert users.names == []
-    for change in (users.remove, lambda name: users.set_password(name, "x")):
-        with pytest.raises(UserError, match="there is none of this name"):
-            change("åda")
+    with pytest.raises(UserError, match="there is none of this name"):
+        users.remove("åda")
+    with pytest.raises(UserError, match="there is none of this name"):
+        users.set_password("åda", "x")
 
 
 @pytest.mark.parametrize("name", ["", "a:b", "a\nb", "\0", "x" * 256])
