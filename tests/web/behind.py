@@ -10,6 +10,9 @@ from typing import Self
 
 from httptools import HttpRequestParser
 
+from perdure.app.web.reverseproxy import ReverseProxy
+from perdure.app.web.upstream import Pool
+
 from .conftest import Connection
 
 _TIMEOUT = 20.0
@@ -120,6 +123,13 @@ class Behind:
         finally:
             self.socket.shutdown(socket.SHUT_RDWR)
             thread.join(_TIMEOUT)
+
+
+def pool_of(proxy: ReverseProxy) -> Pool:
+    """The connections of a proxy that was asked before."""
+    pool: Pool | None = vars(proxy)["_pool"]
+    assert pool is not None
+    return pool
 
 
 def is_cut(client: Connection) -> bool:

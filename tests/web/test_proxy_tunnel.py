@@ -22,10 +22,9 @@ from perdure.app.web.response import Response
 from perdure.app.web.reverseproxy import ReverseProxy
 from perdure.app.web.upstream import UpstreamLimits
 
-from .behind import Behind
+from .behind import Behind, pool_of
 from .conftest import Serve, Served
 from .http2client import contexts
-from .test_proxy_trouble import pool_of
 
 _UPGRADE = (
     b"GET /chat HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
