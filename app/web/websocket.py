@@ -15,7 +15,8 @@ from ..turns import Turn, UnsafeError, current
 from .errors import HTTPError
 from .resource import Rendered, Resource
 from .upgrade import Upgrade
-from .websocketwire import Content, SocketClosedError, SocketLimits, Wire
+from .websocketlimits import SocketLimits
+from .websocketwire import Content, SocketClosedError, Wire
 
 if TYPE_CHECKING:
     from .request import Request

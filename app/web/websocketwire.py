@@ -5,17 +5,18 @@ long as what came, and what is secret and what a stranger chose would be compres
 """
 
 import asyncio
-import math
 from io import StringIO
-from typing import Any, Final
+from typing import Final
 
-import attrs
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 
 from ...persist.errors import PerdureError
 from ..turns import Turn, current
 from .upgrade import Tunnel
+from .websocketlimits import SocketLimits
+
+__all__ = ["Content", "SocketClosedError", "SocketLimits", "Wire"]
 
 Content = str | bytes
 """A message: text, or any bytes."""
@@ -39,33 +40,6 @@ class SocketClosedError(PerdureError):
         super().__init__(f"the WebSocket is closed: {code} {reason}".rstrip())
         self.code = code
         self.reason = reason
-
-
-def _positive(_limits: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ValueError(f"{field.name} of SocketLimits must be more than 0, not {value!r}")
-
-
-def _limit(default: Any) -> Any:
-    return attrs.field(default=default, validator=_positive)
-
-
-@attrs.frozen
-class SocketLimits:
-    """Bounds for each WebSocket. Sizes in bytes, times in seconds."""
-
-    message: int = _limit(1 << 20)
-    """A message, however many frames it comes in; over it 1009."""
-
-    queue: int = _limit(16)
-    """Messages that came and were not asked for yet: beyond it, or beyond the size of one message in
-    all, the client is not read from."""
-
-    keep_alive: float = _limit(20.0)
-    """Without anything from the client; then it is sent a ping, and cut if that time passes again."""
-
-    close_time: float = _limit(5.0)
-    """From our goodbye to the client's; then the connection is cut."""
 
 
 class Wire(Tunnel):
@@ -326,7 +300,7 @@ class Wire(Tunnel):
                 self._transport.close()
             return
         self._fault = code, reason
-        if self._is_listened_to and (self._queue or self._is_busy):
+        if self._queue or self._is_busy:
             self._stop_timer()
             self._timer = self._loop.call_later(self._limits.close_time, self.close)
         else:
