@@ -143,7 +143,7 @@ class KindGroup(click.Group):
                     ctx.params[name] = value
             return Choice(cmd_name, kind, options)
 
-        return _KindCommand(
+        return SectionedCommand(
             cmd_name,
             params=[*kind.options, *self.shared],
             callback=choose,
@@ -163,14 +163,15 @@ class KindGroup(click.Group):
             formatter.write_dl(rows)
 
 
-class _KindCommand(click.Command):
-    """A kind as a command, whose help lists options by their sections."""
+class SectionedCommand(click.Command):
+    """A command whose help lists options by their sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
+            # What is no option stands in the first line.
+            if record is not None and isinstance(param, click.Option):
                 section = param.section if isinstance(param, kinds.Option) else "Options"
                 sections.setdefault(section, []).append(record)
         for section, records in sections.items():

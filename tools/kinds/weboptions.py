@@ -236,6 +236,9 @@ _DOORS: Final = (
 )
 
 OPTIONS: Final[tuple[Option, ...]] = (*_ROOTS, *_PLACES, *_FILES, *_GUARDS, *_REPLIES, *_DOORS)
+_OF_SITE: Final = {"add_header", "display_tracebacks", *(each.name for each in _DOORS)}
+ROOT_OPTIONS: Final = tuple(each for each in OPTIONS if each.name not in _OF_SITE)
+"""Those that say what the root of the site is, as `webroot.root` makes it."""
 
 
 def flag(name: str) -> str:

@@ -21,10 +21,13 @@ _INSTEAD: Final = ("vhost", "host_folder", "users", "proxy", "redirect", "forwar
 _USERS: Final = "users"
 
 
-def root(options: Mapping[str, Any]) -> "Resource":
-    """The resource at the root. Raises a `PerdureError` for what cannot be."""
+def root(options: Mapping[str, Any], kept: "Resource | None" = None) -> "Resource":
+    """The resource at the root; what is `kept` somewhere is served as what --path gives would be.
+
+    Raises a `PerdureError` for what cannot be.
+    """
     webfiles.check_files(options)
-    found = _base(options)
+    found = _base(options, kept)
     places = _places(options)
     if "/" in places:
         if found is not None:
@@ -43,14 +46,18 @@ def root(options: Mapping[str, Any]) -> "Resource":
     return _forwarding(options, webreplies.wrapped(options, site))
 
 
-def _base(options: Mapping[str, Any]) -> "Resource | None":
+def _base(options: Mapping[str, Any], kept: "Resource | None") -> "Resource | None":
     """What was to be served, if anything."""
     given = [name for name in _ROOTS if options[name]]
+    if kept is not None:
+        given.insert(0, "resource")
     if len(given) > 1:
         raise BuildError(f"{' and '.join(map(flag, given))}: only one of them can be the root")
     if not given and not any(options[name] for name in _INSTEAD):
         ways = ", ".join(map(flag, (*_ROOTS, *_INSTEAD)))
         raise BuildError(f"say what to serve: --path FOLDER, or one of {ways}")
+    if kept is not None:
+        return kept
     if options["path"]:
         return webfiles.folder(str(options["path"].absolute()), webfiles.settings(options))
     if options["class_"]:
