@@ -1,0 +1,138 @@
+"""``websetroot``: change what a site serves, in the snapshot of its application."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from .command import SectionedCommand, complain, run, say, version_option
+from .kind import Option
+from .kinds.weboptions import ROOT_OPTIONS
+from .sealkey import key_options
+from .trustoptions import trust_key_option
+
+if TYPE_CHECKING:
+    from .rootchange import Changed, RootChange
+
+PROGRAM: Final = "websetroot"
+_site: Final = partial(Option, section="Which site")
+# By these modules are named, which the next start has to find.
+_NAMING: Final = ("class_", "wsgi", "asgi", "processor")
+
+
+def main() -> None:
+    """The command ``websetroot``."""
+    sys.exit(run(COMMAND, PROGRAM))
+
+
+def _set_root(
+    file: Path,
+    service: str | None,
+    endpoint: str | None,
+    resource: Path | None,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    if service is not None and endpoint is not None:
+        raise click.UsageError("--service and --endpoint both say which site; say one of them")
+    from ..app.loader import Loader
+    from ..persist.trust import Signer
+    from . import sealkey
+    from .former import place_of
+    from .rootchange import NewRoot, RootChange
+    from .sites import SiteChoice
+
+    folders = [str(folder.resolve()) for folder in options["pythonpath"]]
+    if any(options[name] for name in _NAMING):
+        folders.append(str(Path.cwd()))
+    keyring = sealkey.keyring(options)
+    loader = Loader(Signer.of_user(), options["trust"], keys=options["trust_keys"], keyring=keyring)
+    change = RootChange(
+        place_of(file, keyring),
+        SiteChoice(service, endpoint),
+        NewRoot(options, resource, folders),
+        loader,
+    )
+    if dry_run:
+        for difference in change.differences():
+            say(str(difference))
+        return
+    changed = change.write()
+    for line in changed.lines:
+        complain(PROGRAM, line)
+    say(_told(file, change, changed))
+
+
+def _told(file: Path, change: "RootChange", changed: "Changed") -> str:
+    from .former import NewestState
+
+    is_text = changed.loaded.syntax != "pickle"
+    lost = ", with your comments and layout" if is_text else ""
+    kept = f"the former is kept as {changed.former}{lost}"
+    if isinstance(change.place, NewestState):
+        counts = f"for who runs this very file; a blueprint says itself what it serves: {kept}"
+    elif changed.loaded.passport.holds == "state":
+        counts = f"for who runs this very file: {kept}"
+    else:
+        counts = f"from the next start on: {kept}"
+    root = type(changed.service.site.resource).__name__
+    return f"{file}: {changed.service.path} serves a {root} {counts}"
+
+
+_SITE: Final = (
+    _site(["--service"], metavar="NAME", help="The one whose service is called so."),
+    _site(
+        ["--endpoint"],
+        metavar="ENDPOINT",
+        help="The one that listens there, such as tcp:8080; a port's number will do. Without either"
+        " there has to be only one.",
+    ),
+)
+_RESOURCE: Final = Option(
+    ["--resource"],
+    section="What to serve",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The resource that is kept in this snapshot (.trp), as it is now.",
+)
+_OTHERS: Final = (
+    click.Option(
+        ["--dry-run"],
+        is_flag=True,
+        default=False,
+        help="Write nothing; show what would be different, as appconvert --diff does.",
+    ),
+    click.Option(
+        ["--pythonpath"],
+        multiple=True,
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="A folder where modules of the application are found; repeatable. This folder is one"
+        " for the options that name modules.",
+    ),
+    click.Option(
+        ["--trust"],
+        multiple=True,
+        metavar="MODULE",
+        help="A module whose classes a snapshot of somebody else may name; repeatable.",
+    ),
+    trust_key_option(),
+    *key_options(),
+    click.Option(["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."),
+)
+
+COMMAND = SectionedCommand(
+    PROGRAM,
+    callback=_set_root,
+    params=[
+        click.Argument(["file"], type=click.Path(path_type=Path)),
+        *_SITE,
+        _RESOURCE,
+        *ROOT_OPTIONS,
+        *_OTHERS,
+        version_option(),
+    ],
+    help="Change the root of a site in FILE, a snapshot in any syntax: a blueprint, or the state of"
+    " an application that does not run. Everything else stays, and what FILE was is kept.",
+)
