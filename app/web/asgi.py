@@ -15,7 +15,7 @@ from .request import Request
 from .resource import Rendered
 from .response import Response
 from .websocket import offer_of
-from .websocketwire import SocketLimits
+from .websocketlimits import SocketLimits
 
 if TYPE_CHECKING:
     from ..application import Application

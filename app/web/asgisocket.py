@@ -15,7 +15,8 @@ from .gateway import complain, serving
 from .later import Later
 from .request import Request
 from .websocket import Offer
-from .websocketwire import SocketClosedError, SocketLimits, Wire
+from .websocketlimits import SocketLimits
+from .websocketwire import SocketClosedError, Wire
 
 _DISCONNECT: Final = "websocket.disconnect"
 _UNSAVED: Final = (1013, "nothing can be saved at the moment")

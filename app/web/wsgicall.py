@@ -224,7 +224,8 @@ class Call:
             self.reply.set(response)
 
     def _ended(self, error: BaseException | None, was_alone: bool) -> None:
-        self._share()
+        if not self.reply.is_done:
+            self._share()
         with suppress(UnsafeError):
             self._turn.end()
         if was_alone:

@@ -96,6 +96,9 @@ def test_a_reply_waits_until_what_it_tells_of_is_saved(serve: Serve, app: App, s
         assert client.silent()
         served.secure()
         assert client.reply().body == said
+    served.arrive(lambda: _is_idle(served))
+    # It was looked at in its own turn, and needs not be in all.
+    assert not served.ledger.roaming
 
 
 def test_a_reply_waits_for_what_others_have_changed(serve: Serve) -> None:
