@@ -36,8 +36,9 @@ class Digest(Scheme):
     """Clients prove for each request that they have the password for `realm`.
 
     What is kept to check that is as good as the password in this realm: `htpasswd.HtdigestFile`, or
-    `users.Users` with this realm. `algorithms` are offered in this order. MD5 is for old clients: it
-    is not offered unless asked for. ``qop=auth``: it vouches for method and address, not for the body.
+    `users.Users` with this realm. `algorithms` are offered in this order, those for which
+    a file has nothing left out. MD5 is for old clients and for what ``htdigest`` writes: it is not
+    offered unless asked for. ``qop=auth``: it vouches for method and address, not for the body.
     """
 
     realm: str = attrs.field(validator=check_realm)
@@ -97,7 +98,9 @@ class Digest(Scheme):
     def challenges(self, _request: "Request", keeper: Doorkeeper, stale: bool) -> Iterable[str]:
         said = ", stale=true" if stale else ""
         opaque = hashlib.sha256(self.realm.encode()).hexdigest()[:16]
-        for algorithm in self.algorithms:
+        users = keeper.users
+        offered = [each for each in self.algorithms if users.offers(self.realm, each)]
+        for algorithm in offered or self.algorithms:
             yield (
                 f'Digest realm="{self.realm}", qop="auth", algorithm={algorithm},'
                 f' nonce="{keeper.nonces.give()}", opaque="{opaque}", charset=UTF-8{said}'

@@ -34,6 +34,8 @@ class _BadLineError(Exception):
 class _Content:
     mark: tuple[int, int, int, int]
     accounts: dict[str, Account]
+    digests: frozenset[str]
+    """The realms and algorithms of all."""
 
 
 @persistent(transient=("_content", "_salt"))
@@ -59,11 +61,11 @@ class UserFile(UserSource):
         self._read()
 
     def account(self, name: str, registry: Registry) -> Account | None:
-        return self._read().get(name)
+        return self._read().accounts.get(name)
 
     def decoy(self, name: str, registry: Registry) -> str:
         # That of somebody else, always the same for one name: it costs what those here cost.
-        records = [each.record.reveal() for each in self._read().values() if each.record]
+        records = [each.record.reveal() for each in self._read().accounts.values() if each.record]
         if not records:
             return STANDARD.decoy()
         if self._salt is None:
@@ -79,17 +81,19 @@ class UserFile(UserSource):
     def _added(self, account: Account | None, key: str, kept: Secret[str]) -> Account:
         """`account` with one thing more that is kept of it. Raises `_BadLineError`."""
 
-    def _read(self) -> dict[str, Account]:
+    def _read(self) -> _Content:
         try:
             status = os.stat(self.path)
             mark = (status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns)
             if self._content is None or self._content.mark != mark:
-                self._content = _Content(mark, self._parsed())
+                accounts = self._parsed()
+                digests = frozenset(key for each in accounts.values() for key in each.digests)
+                self._content = _Content(mark, accounts, digests)
         except OSError as error:
             self._content = None
             reason = error.strerror or str(error)
             raise UsersError(self.path, reason, "make it one that the server may read") from None
-        return self._content.accounts
+        return self._content
 
     def _parsed(self) -> dict[str, Account]:
         accounts: dict[str, Account] = {}
@@ -161,6 +165,12 @@ class HtdigestFile(UserFile):
 
     def has_digests(self, _realm: str, _algorithm: str) -> bool:
         return True
+
+    def offers(self, realm: str, algorithm: str) -> bool:
+        try:
+            return f"{algorithm} {realm}" in self._read().digests
+        except UsersError:
+            return True  # which is told to whoever asks for an account
 
     def _accounts(self, line: str) -> tuple[str, str, Secret[str]]:
         name, _, rest = line.partition(":")

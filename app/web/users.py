@@ -97,6 +97,10 @@ class UserSource(ABC):
         """Whether it may have what Digest needs, in this realm."""
         return False
 
+    def offers(self, _realm: str, _algorithm: str) -> bool:
+        """Whether it has that now, for anybody: if not, clients are not to choose this algorithm."""
+        return True
+
     def check(self) -> None:  # noqa: B027 - most have nothing to check
         """As `Resource.check`."""
 

@@ -120,6 +120,12 @@ def test_the_file_that_htdigest_writes_is_for_md5(serve: Serve, tmp_path: Path) 
     for name, password, status in (("ada", "lovelace", 200), ("charles", "babbage", 401)):
         auth = httpx2.DigestAuth(name, password)
         assert httpx2.get(served.url("/private"), auth=auth).status_code == status
+    # What htdigest writes is for MD5 alone, so nothing else is offered.
+    path.write_text(f"ada:{REALM}:{old}\n")
+    both = serve(guarded(Digest(REALM, ["SHA-256", "MD5"]), keeper=keeper))
+    auth = httpx2.DigestAuth("ada", "lovelace")
+    assert httpx2.get(both.url("/private"), auth=auth).text == "ada at "
+    path.write_text(f"{new}ada:{REALM}:{old}\n")
     strict = serve(guarded(Digest(REALM), keeper=keeper))
     nonce = nonce_of(strict.get("/private"))
     right = proof(nonce, username="charles", password="babbage")
