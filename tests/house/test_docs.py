@@ -55,7 +55,8 @@ def test_shell_commands_are_well_formed(page: Path) -> None:
 
 @every_page
 def test_options_that_are_shown_exist(page: Path) -> None:
-    known = {name: options(name) for name in ("appconvert", "appstore", "mkapp", "rundaemon")}
+    names = ("appconvert", "appstore", "mkapp", "rundaemon", "websetroot")
+    known = {name: options(name) for name in names}
     commands = [block.text.replace("\\\n", " ") for block in blocks(page, "sh")]
     commands += [step.command for block in blocks(page, "console") for step in steps(block.text)]
     for line in "\n".join(commands).splitlines():

@@ -21,7 +21,7 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize("command", ["appconvert", "appstore", "mkapp", "rundaemon"])
+@pytest.mark.parametrize("command", ["appconvert", "appstore", "mkapp", "rundaemon", "websetroot"])
 def test_help_imports_nothing_heavy(command: str) -> None:
     script = f"""
 import json, sys
