@@ -14,7 +14,7 @@ from .sealkey import key_options
 from .trustoptions import trust_key_option
 
 if TYPE_CHECKING:
-    from .rootchange import Changed, RootChange
+    from .rootchange import Changed
 
 PROGRAM: Final = "websetroot"
 _site: Final = partial(Option, section="Which site")
@@ -62,23 +62,22 @@ def _set_root(
     changed = change.write()
     for line in changed.lines:
         complain(PROGRAM, line)
-    say(_told(file, change, changed))
+    say(_told(file, changed))
 
 
-def _told(file: Path, change: "RootChange", changed: "Changed") -> str:
-    from .former import NewestState
-
-    is_text = changed.loaded.syntax != "pickle"
-    lost = ", with your comments and layout" if is_text else ""
-    kept = f"the former is kept as {changed.former}{lost}"
-    if isinstance(change.place, NewestState):
-        counts = f"for who runs this very file; a blueprint says itself what it serves: {kept}"
-    elif changed.loaded.passport.holds == "state":
-        counts = f"for who runs this very file: {kept}"
-    else:
-        counts = f"from the next start on: {kept}"
+def _told(file: Path, changed: "Changed") -> str:
     root = type(changed.service.site.resource).__name__
-    return f"{file}: {changed.service.path} serves a {root} {counts}"
+    when = "from the next start on"
+    if changed.loaded.passport.holds == "state":
+        when = f"where this file is run (rundaemon -f {file}), and not where a blueprint is"
+    former = changed.former
+    if not file.is_absolute() and former.is_relative_to(Path.cwd()):
+        former = former.relative_to(Path.cwd())
+    lost = ", with your comments and layout" if changed.loaded.syntax != "pickle" else ""
+    return (
+        f"{file}: {changed.service.path} serves a {root} {when}; the former is kept as"
+        f" {former}{lost}"
+    )
 
 
 _SITE: Final = (
