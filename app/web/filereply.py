@@ -65,10 +65,7 @@ class FileReply(Resource):
         return [("Content-Type", kind), *self._encoded, *self._same]
 
     def render_GET(self, request: "Request") -> Rendered:
-        return self.answer(request, request.head.raw.lower())
-
-    def answer(self, request: "Request", lowered: bytes) -> Rendered:
-        """As `render_GET`; `lowered` is the head of the request in lower case."""
+        lowered = request.head.raw.lower()
         # Most requests ask for neither; the fields need not be taken apart to know.
         if b"\r\nif-" in lowered:
             headers = request.headers

@@ -68,19 +68,19 @@ class NegotiatedReply(Resource):
         # Requests that came in the same bytes share a head, and an answer.
         if self._answer is not None and head is self._head:
             return self._answer
-        lowered = head.raw.lower()
-        reply = self._chosen(request, lowered)
+        reply = self._chosen(request)
         try:
-            answer = reply.answer(request, lowered)
+            answer = reply.render_GET(request)
         except HTTPError:
             # It has gone since.
-            return self.plain.answer(request, lowered)
-        if isinstance(answer, PreparedResponse) and len(lowered) < _SHORT:
+            return self.plain.render_GET(request)
+        if isinstance(answer, PreparedResponse) and len(head.raw) < _SHORT:
             self._head, self._answer = head, answer
         return answer
 
-    def _chosen(self, request: "Request", lowered: bytes) -> FileReply:
+    def _chosen(self, request: "Request") -> FileReply:
         # Taking all fields apart would cost more than all the rest.
+        lowered = request.head.raw.lower()
         start = lowered.find(_FIELD)
         if start < 0:
             return self.plain
