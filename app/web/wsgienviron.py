@@ -14,7 +14,7 @@ from .request import Request
 
 Environ = dict[str, Any]
 
-SMALL: Final = 256 * 1024
+SMALL: Final = 64 * 1024
 """Bytes of a request's body that are kept in memory; beyond it they are in an unnamed file."""
 
 # As for CGI: the connection's own, and what libraries would take for the proxy to use.
