@@ -32,6 +32,7 @@ _CONNECTION = re.compile(rb"\nconnection:([^\r]*)", re.IGNORECASE)
 _ODD = re.compile(rb"\n([^:\r]*):(?:(?! )|[ \t]{2,}|\t)[ \t]*")
 _WEBSOCKET = re.compile(rb"\nupgrade:[ \t]*websocket[ \t]*\r", re.IGNORECASE)
 _PLAIN_OPTIONS: Final = frozenset((b"keep-alive", b"close", b"upgrade"))
+_HOST_FIELD = re.compile(rb"\nhost:[ \t]*([^\r \t]*)", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 
 
@@ -72,7 +73,11 @@ def forwarded(client: str, secure: bool, host: str) -> bytes:
 
 def checked_host(request: Request) -> str:
     """The host under which the client asked. Raises `HTTPError` if that cannot be one."""
-    host = request.host
+    host = request.host_known
+    if host is None:
+        # Judged by who read the head; found without taking the other fields apart.
+        found = _HOST_FIELD.search(request.head.raw)
+        return "" if found is None else found[1].decode("latin-1")
     if not _HOST.fullmatch(host):
         raise HTTPError(400, "The Host of the request is neither a name nor an address.")
     return host
