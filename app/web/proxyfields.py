@@ -60,14 +60,15 @@ def _without(fields: bytes, options: frozenset[bytes]) -> bytes:
 def forwarded(client: str, secure: bool, host: str) -> bytes:
     """The fields that tell where a request came from (RFC 7239, and those that everybody knows)."""
     scheme = "https" if secure else "http"
-    node = client if ":" not in client else f'"[{client}]"'
-    if not re.fullmatch(r"[0-9A-Fa-f.:]+", client):
-        node, client = "unknown", ""
-    lines = [f'Forwarded: for={node};host="{host}";proto={scheme}', f"X-Forwarded-Proto: {scheme}"]
-    if client:
+    told = f'host="{host}";proto={scheme}'
+    lines = [f"X-Forwarded-Proto: {scheme}"]
+    if re.fullmatch(r"[0-9A-Fa-f.:]+", client):
+        node = client if ":" not in client else f'"[{client}]"'
+        told = f"for={node};{told}"
         lines.append(f"X-Forwarded-For: {client}")
     if host:
         lines.append(f"X-Forwarded-Host: {host}")
+    lines.append(f"Forwarded: {told}")
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 

@@ -270,7 +270,7 @@ def test_the_server_may_be_at_a_socket_in_the_file_system(tmp_path: Path, serve:
             heard = server.request()
             server.answer(b"here")
             assert client.reply().body == b"here"
-        assert heard.get("forwarded") == 'for=unknown;host="a.example";proto=http'
+        assert heard.get("forwarded") == 'host="a.example";proto=http'
         assert "x-forwarded-for" not in heard.names
 
 

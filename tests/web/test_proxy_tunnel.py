@@ -291,3 +291,22 @@ def _is_paused(transport: asyncio.Transport) -> bool:
 def _endpoint(served: Served) -> str:
     assert not isinstance(served.address, str)
     return f"tcp:{served.address[1]}:interface=127.0.0.1"
+
+
+class Origin(Resource):
+    is_leaf = True
+
+    def render_GET(self, request: Request) -> str:
+        return f"{request.client} {request.secure} {request.host}"
+
+
+@pytest.mark.parametrize("path", [None, "web.sock"])
+def test_where_a_request_came_from_is_believed_by_our_own_behind(
+    path: str | None, serve: Serve, tmp_path: Path
+) -> None:
+    inner = serve(Origin(), trusted_proxies=["127.0.0.1"])
+    unix = tmp_path / path if path is not None else None
+    with serve(ReverseProxy(_endpoint(inner)), unix=unix).connect() as client:
+        reply = client.ask(b"GET / HTTP/1.1\r\nHost: a.example:8000\r\n\r\n")
+    assert reply.status == 200
+    assert reply.body.endswith(b" False a.example:8000")
