@@ -83,6 +83,19 @@ class NotNewestError(PerdureError):
         )
 
 
+@attrs.define(str=False)
+class MisnamedError(PerdureError):
+    """A state is in `syntax`, and its name says another: no stop would save over it."""
+
+    exit_status: ClassVar[int] = os.EX_USAGE
+    path: Path
+    syntax: str
+
+    def __str__(self) -> str:
+        _, said = table.split(self.path.name)
+        return f"{self.path}: it is in {self.syntax}, and called as if in {said}; rename it first"
+
+
 @attrs.frozen
 class Place:
     """Where a snapshot lies: the file at `path`."""
@@ -197,10 +210,7 @@ class NewestState(Place):
         store, passport = self.store, former.passport
         store.syntax, store.seal = former.syntax, former.seal
         if store.shutdown_path != self.path:
-            raise NotNewestError(
-                self.path,
-                f"by its content it is called {store.shutdown_path.name}, which it is not",
-            )
+            raise MisnamedError(self.path, former.syntax)
         # Nobody has said how many a server keeps: not fewer than there are.
         store.keep = max(_KEPT, len(store.generations()))
         store.save(
