@@ -178,12 +178,9 @@ class Exchange:
             if self._turn is not None and self._turn.is_refused:
                 error = UnsafeError("a change was refused")
             self.reply.fail(error)
-        elif isinstance(error, GoneError | asyncio.CancelledError):
-            if self._flow is not None:
-                self._flow.fail(error)
         elif self._flow is not None and not self._done:
             self._flow.fail(error)
-        else:
+        elif not isinstance(error, asyncio.CancelledError):
             complain(self.request, error, "went wrong after its reply")
         self._finish()
 
