@@ -48,8 +48,8 @@ class AppResponse(Response):
     """A `Response` with exactly the header fields of an application, but for those of the server.
 
     Nothing is added that it has not said, such as a type. Date, Server and what concerns the
-    connection are the server's to send and left out, but for ``Connection: close``. A Content-Length is kept
-    for streams, which have to keep to it; of a body that is whole it has to be the length.
+    connection are the server's to send and left out, but for ``Connection: close``. A Content-Length
+    is kept for streams, which have to keep to it; of a body that is whole it has to be the length.
     Raises `AppError` and `StatusError`.
     """
 

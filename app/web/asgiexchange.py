@@ -104,8 +104,8 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """A part of the reply. Of one that comes in pieces, returns when the piece has left.
 
-        Then it raises `GoneError` when the client is gone, and `UnsafeError` never: a reply that tells of
-        what cannot be saved is cut. Raises `AppError` for what the protocol does not allow.
+        Then it raises `GoneError` when the client is gone, also where the reply was cut because it
+        told of what cannot be saved. Raises `AppError` for what the protocol does not allow.
         """
         kind = message["type"]
         if kind == "http.response.body":

@@ -7,23 +7,22 @@ from .request import Request
 
 Scope = dict[str, Any]
 
-VERSION: Final = {"version": "3.0", "spec_version": "2.4"}
-
 _SCHEMES: Final = {"http": ("http", "https"), "websocket": ("ws", "wss")}
 
 
 def scope_of(request: Request, kind: str, state: dict[str, Any] | None) -> Scope:
     """The scope of a connection of this `kind`, ``http`` or ``websocket``.
 
-    ``perdure.registry`` in it is the registry, ``perdure.user`` who has logged in, or None. The path is the one that the walk went, so it is as
-    wrappers have rewritten it; ``raw_path`` is the one that the client asked for.
+    ``perdure.registry`` in it is the registry, ``perdure.user`` who has logged in, or None. The path
+    is the one that the walk went, so it is as wrappers have rewritten it; ``raw_path`` is the one
+    that the client asked for.
     """
     head = request.head
     before, after = place_of(request)
     headers, host = _headers(request)
     scope: Scope = {
         "type": kind,
-        "asgi": VERSION,
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": head.version,
         "method": head.method,
         "scheme": _SCHEMES[kind][request.secure],

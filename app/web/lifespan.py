@@ -1,4 +1,4 @@
-"""The life of an ASGI application: told when the server starts, and when it stops (ASGI 2.0, lifespan)."""
+"""The life of an ASGI application, which is told of the start and of the stop (lifespan 2.0)."""
 
 import asyncio
 import contextlib

@@ -42,7 +42,7 @@ class WSGIApplication(Gateway):
     def __init__(self, app: str | App, *, threads: int = 8, waiting: int = 100) -> None:
         super().__init__(app)
         for name, value, least in (("threads", threads, 1), ("waiting", waiting, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:  # pyright: ignore[reportUnnecessaryIsInstance]
+            if type(value) is not int or value < least:
                 raise ValueError(f"{name} is a number from {least} up, not {value!r}")
         self.threads = threads
         self.waiting = waiting
