@@ -9,6 +9,7 @@ web.former/000001.snap     what it was before, the greater number the later
 No start looks there, so that none of it can be taken for a state; see `generations` for where it does.
 """
 
+import fcntl
 import os
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -142,7 +143,13 @@ class File(Place):
                 self.path,
                 f"it belongs to user {owner}, and this is user {os.geteuid()}; run as that user",
             )
-        yield
+        # Two at once would number what they keep alike. A lock of its own would be one file more.
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def put(self, application: Application, former: Loaded, loader: Loader) -> Path:
         formers, passport = self._formers, former.passport

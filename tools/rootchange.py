@@ -61,9 +61,7 @@ class NewRoot:
         """
         script: Path | None = self.options["resource_script"]
         if script is not None:
-            # It runs when it is asked for; what a server would refuse then is refused now.
-            found = os.path.realpath(script)
-            scriptmodule.check_owners(found, os.stat(found))
+            _check_script(script.resolve())
         resource, folders = None, tuple(self.folders)
         if self.kept is not None:
             resource, more = self._loaded(self.kept, target, loader, own=own)
@@ -84,6 +82,17 @@ class NewRoot:
         except (TrustError, RestoreError) as error:
             raise LoadError(kept, error) from error
         return resource, found.folders(loader.signer)
+
+
+def _check_script(path: Path) -> None:
+    """It runs when it is asked for; what a server would refuse then is refused now.
+
+    A server that root starts may become the user whose script it is: that is left to the server.
+    """
+    status = path.stat()
+    owners = {status.st_uid, path.parent.stat().st_uid}
+    if os.geteuid() != 0 or owners == {0}:
+        scriptmodule.check_owners(str(path), status)
 
 
 @attrs.frozen
@@ -131,8 +140,9 @@ class RootChange:
         resource, folders = self.root.make(place.path, self.loader, own=loaded.own)
         service.site.resource = resource
         service.site.check()
+        # Those of a stranger are not believed, and stay what they are.
         application.paths = modules.merged(
-            application.paths, folders, scriptmodule.script_folders()
+            loaded.passport.paths, application.paths, folders, scriptmodule.script_folders()
         )
         former = place.put(application, loaded, self.loader)
         parked = map(parking.told, parking.all_parked(application.registry))

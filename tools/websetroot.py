@@ -1,5 +1,6 @@
 """``websetroot``: change what a site serves, in the snapshot of its application."""
 
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ _NAMING: Final = ("class_", "wsgi", "asgi", "processor")
 
 def main() -> None:
     """The command ``websetroot``."""
+    # Who reads only the beginning of what is said, as `head` does, ends us without a word.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(run(COMMAND, PROGRAM))
 
 

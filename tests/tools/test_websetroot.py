@@ -19,7 +19,7 @@ from perdure.tools.kinds.weboptions import ROOT_OPTIONS
 from perdure.tools.mkapp import COMMAND as MKAPP
 from perdure.tools.sites import SiteChoice
 
-from .websites import SYNTAXES, Desk, named, site
+from .websites import MODULES, SYNTAXES, Desk, named, site
 
 every_syntax = pytest.mark.parametrize("syntax", SYNTAXES)
 
@@ -159,7 +159,10 @@ def test_a_strangers_snapshot_stays_one(desk: Desk, tmp_path: Path) -> None:
     service.site.resource = ScriptRoot("page.rpy")
     path = desk.write("web.snap", service, signer=Signer.of_user(tmp_path / "other"))
     stranger = snapshot.read(path).digest
-    desk.done(path.name, "--path", "www", "--trust", "perdure.app.web.script")
+    words = [path.name, "--path", "www", "--trust", "perdure.app.web.script"]
+    said = desk.done(*words, "--dry-run").splitlines()
+    assert all("application.services[0].site.resource" in line for line in said), said
+    desk.done(*words)
     found = snapshot.read(path)
     assert found.signer_key is None
     assert found.passport.origin == stranger.hex()
@@ -188,7 +191,7 @@ def test_the_module_of_a_class_is_found_at_the_next_start(desk: Desk) -> None:
         "from perdure.app.web.resource import Resource\nclass Page(Resource): pass\n"
     )
     desk.done(path.name, "--class", "lonelypage.Page")
-    assert snapshot.read(path).passport.paths == (str(desk.folder),)
+    assert snapshot.read(path).passport.paths == (*MODULES, str(desk.folder))
 
 
 def test_sites_within_sites_are_found_by_their_paths(desk: Desk) -> None:

@@ -81,11 +81,12 @@ def killed(path: Path, www: Path) -> Iterator[int]:
             root = NewRoot({**nothing, "path": www})
             try:
                 RootChange(place, SiteChoice(), root, Loader(Signer.of_user())).write()
-            finally:
                 os._exit(0)
+            finally:
+                os._exit(1)
         _, status = os.waitpid(child, 0)
         yield os.waitstatus_to_exitcode(status)
-        if status == 0:
+        if os.waitstatus_to_exitcode(status) != 9:
             return
 
 

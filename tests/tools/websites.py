@@ -13,7 +13,7 @@ from perdure.app.collection import ServiceCollection
 from perdure.app.endpoints import parse_endpoint
 from perdure.app.loader import Loader
 from perdure.app.service import Service
-from perdure.app.web import pickled
+from perdure.app.web import pickled, scriptmodule
 from perdure.app.web.data import Data
 from perdure.app.web.service import WebService
 from perdure.app.web.site import Site
@@ -29,6 +29,7 @@ from perdure.tools.websetroot import COMMAND
 from .conftest import Result
 
 SYNTAXES = list(table.SUFFIXES)
+MODULES = ("/srv/modules",)
 
 
 def named(name: str, syntax: str) -> str:
@@ -60,6 +61,7 @@ class Desk:
         monkeypatch.chdir(folder)
         # What this process was told to believe before is of another user.
         monkeypatch.setattr(pickled, "_trust", None)
+        monkeypatch.setattr(scriptmodule, "_folders", {})
         return cls(folder, capsys)
 
     def write(
@@ -76,6 +78,7 @@ class Desk:
             self.application(*services),
             application="web",
             holds=holds,
+            paths=MODULES,
             signer=signer or Signer.of_user(),
             syntax=table.split(name)[1],
         )
@@ -84,7 +87,7 @@ class Desk:
     def application(self, *services: Service) -> Application:
         """One with these services, else with one site."""
         there = services or (site("web", "tcp:8080:interface=127.0.0.1"),)
-        return Application("web", services=ServiceCollection(there))
+        return Application("web", services=ServiceCollection(there), paths=[*MODULES])
 
     def state(self, syntax: str = "pickle", sequence: int = 0) -> Path:
         """The state of a stopped application, with one before it."""
