@@ -22,7 +22,7 @@ from .alarms import AlarmClock
 from .ledger import Ledger
 from .state import Keeping, LeftOutError
 from .turns import UnsafeError
-from .web import scriptmodule
+from .web.scripts import scriptmodule
 
 Durability = Literal["durable", "relaxed", "checkpoint"]
 

@@ -21,7 +21,7 @@ from ..persist.standing import Level, Standing, TrustedKey
 from ..persist.trust import Owner, Policy, Signer
 from . import parking, soundness
 from .application import Application
-from .web import pickled, scriptmodule
+from .web.scripts import pickled, scriptmodule
 
 NO_REASONS: Final[parking.Reasons] = MappingProxyType({})
 _MOST_PROBLEMS: Final = 5

@@ -26,7 +26,7 @@ from .collection import ServiceCollection
 from .loader import Loader
 from .recovery import is_kept, last_kept
 from .registry import Registry
-from .web import scriptmodule
+from .web.scripts import scriptmodule
 
 
 @attrs.define

@@ -31,7 +31,7 @@ COMPARISONS = [
 ]
 
 _OURS = """\
-from perdure.app.web.reverseproxy import ReverseProxy
+from perdure.app.web.proxy.reverseproxy import ReverseProxy
 
 class Behind(ReverseProxy):
     def __init__(self):

@@ -118,7 +118,7 @@ def _examined(
     folders: Sequence[Path],
     trusted: Sequence[str],
 ) -> fieldtypes.Examination:
-    from ..app.web import scriptmodule
+    from ..app.web.scripts import scriptmodule
     from ..persist import examination
 
     modules.add_folders([str(each.absolute()) for each in folders])

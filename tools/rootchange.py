@@ -9,9 +9,9 @@ import attrs
 
 from ..app import parking
 from ..app.loader import Loaded, Loader, LoadError
-from ..app.web import scriptmodule
-from ..app.web.pickled import Trust
 from ..app.web.resource import Resource
+from ..app.web.scripts import scriptmodule
+from ..app.web.scripts.pickled import Trust
 from ..app.web.service import WebService
 from ..convert.diff import Difference, compare_snapshots
 from ..persist import modules, snapshot

@@ -162,7 +162,7 @@ def _may(trusted: Sequence[str]) -> str:
 
 
 def _find_modules(found: Snapshot, folders: Sequence[Path], signer: Signer) -> None:
-    from ..app.web import scriptmodule
+    from ..app.web.scripts import scriptmodule
 
     modules.add_folders([str(each.absolute()) for each in folders])
     modules.add_folders(found.folders(signer))

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from .gatewayerror import BadAnswerError
+from .gateways.gatewayerror import BadAnswerError
 from .response import BODILESS
 
 CHUNKED: Final = -1

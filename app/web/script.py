@@ -31,9 +31,9 @@ from ...persist.persistent import persistent
 from ..registry import Registry
 from ..turns import current, gathering
 from .errors import HTTPError
-from .filecache import Signature, signature
+from .files.filecache import Signature, signature
 from .resource import Resource, Wrapper
-from .scriptmodule import ScriptError, UnsafeScriptError, run_script
+from .scripts.scriptmodule import ScriptError, UnsafeScriptError, run_script
 
 __all__ = [
     "ResourceScript",
@@ -156,35 +156,35 @@ class ScriptRoot(Wrapper):
 
 def page_script(path: str, registry: Registry) -> Resource:
     """The processor of ``.epy`` files, see `pagescript`."""
-    from .pagescript import PageScript
+    from .scripts.pagescript import PageScript
 
     return PageScript(path, registry)
 
 
 def kept_resource(path: str, registry: Registry) -> Resource:
     """The processor of ``.trp`` files, see `pickled`."""
-    from .pickled import SnapshotResource
+    from .scripts.pickled import SnapshotResource
 
     return SnapshotResource(path, registry)
 
 
 def file_as_is(path: str, registry: Registry) -> Resource:
     """The processor of ``.asis`` files, see `asis`."""
-    from .asis import AsIsFile
+    from .files.asis import AsIsFile
 
     return AsIsFile(path, registry)
 
 
 def cgi_script(path: str, registry: Registry) -> Resource:
     """The processor of ``.cgi`` files, see `cgi`."""
-    from .cgi import CGIScript
+    from .programs.cgi import CGIScript
 
     return CGIScript(path, registry)
 
 
 def php_script(path: str, registry: Registry) -> Resource:
     """The processor of ``.php`` files, see `cgi`."""
-    from .cgi import PHPScript
+    from .programs.cgi import PHPScript
 
     return PHPScript(path, registry)
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from ...persist.persistent import persistent
 from ..registry import Registry
-from . import filesettings
-from .errorcontent import ErrorResource, ErrorTemplate
 from .errors import HTTPError
-from .filecache import Entry, FileCache, Signature, signature
-from .filereply import FileReply, read_reply
-from .filesettings import ErrorContent, Processor, StaticError
-from .folder import Folder, Found
-from .folderpages import FolderListing, SlashRedirect
-from .mime import content_type, extension_of
-from .navigation import is_navigation, vary_on_accept
-from .precompressed import CODINGS, VARIES, NegotiatedReply
+from .files import filesettings
+from .files.filecache import Entry, FileCache, Signature, signature
+from .files.filereply import FileReply, read_reply
+from .files.filesettings import ErrorContent, Processor, StaticError
+from .files.folder import Folder, Found
+from .files.folderpages import FolderListing, SlashRedirect
+from .files.mime import content_type, extension_of
+from .files.navigation import is_navigation, vary_on_accept
+from .files.precompressed import CODINGS, VARIES, NegotiatedReply
+from .replies.errorcontent import ErrorResource, ErrorTemplate
 from .resource import ErrorPage, Rendered, Resource, ResourceError
 from .script import (
     ResourceScript,
@@ -175,7 +175,7 @@ class File(Resource):
         """
         if extension_of(name) != ".trp" or not self._rules().is_visible(name):
             raise StaticError("name", name, "a name that ends in .trp is expected, as 'page.trp'")
-        from .pickled import keep_resource
+        from .scripts.pickled import keep_resource
 
         path = os.path.join(self.path, name)
         keep_resource(path, resource, syntax=syntax)

@@ -28,11 +28,11 @@ from ...persist.parked import ParkedError
 from ..registry import Registry
 from ..turns import UnsafeError
 from .errors import HTTPError
-from .filecache import Signature, signature
-from .mime import content_type
+from .files.filecache import Signature, signature
+from .files.mime import content_type
 from .resource import Rendered, Resource
 from .response import Response
-from .scriptmodule import read_script
+from .scripts.scriptmodule import read_script
 
 if TYPE_CHECKING:
     from jinja2 import BaseLoader, Environment

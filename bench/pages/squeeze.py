@@ -5,7 +5,7 @@ import json
 
 import probe
 
-from perdure.app.web.compression import Compressed
+from perdure.app.web.replies.compression import Compressed
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource
 from perdure.app.web.response import Response

@@ -3,7 +3,7 @@
 mkapp web --path samples/cgi --processor .pl=perlscript.PerlScript
 """
 
-from perdure.app.web.cgi import FilteredScript
+from perdure.app.web.programs.cgi import FilteredScript
 
 
 class PerlScript(FilteredScript):

@@ -16,7 +16,7 @@ from django.middleware.csrf import get_token
 from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
 
-from perdure.app.web.gateway import current_registry
+from perdure.app.web.gateways.gateway import current_registry
 
 CHOICES = ("tea", "coffee", "water")
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, Field
 
-from perdure.app.web.gateway import current_registry
+from perdure.app.web.gateways.gateway import current_registry
 
 
 class Item(BaseModel):

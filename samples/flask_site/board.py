@@ -7,7 +7,7 @@ import attrs
 from flask import Flask, abort, redirect, render_template_string, request
 from werkzeug.wrappers import Response
 
-from perdure.app.web.gateway import current_registry
+from perdure.app.web.gateways.gateway import current_registry
 
 app = Flask(__name__)
 

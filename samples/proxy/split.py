@@ -5,7 +5,7 @@ from pathlib import Path
 from perdure.app.application import Application
 from perdure.app.collection import ServiceCollection
 from perdure.app.endpoints import parse_endpoint
-from perdure.app.web.reverseproxy import ReverseProxy
+from perdure.app.web.proxy.reverseproxy import ReverseProxy
 from perdure.app.web.service import WebService
 from perdure.app.web.site import Site
 from perdure.app.web.static import DEFAULT_PROCESSORS, File

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from perdure.app.web.gateway import current_registry
+from perdure.app.web.gateways.gateway import current_registry
 
 PAGE = """\
 <!doctype html>

@@ -13,7 +13,7 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 LISTEN = "--listen=tcp:0:interface=127.0.0.1"
 
 LIFE = """\
-from perdure.app.web.gateway import current_registry
+from perdure.app.web.gateways.gateway import current_registry
 
 
 class Diary:

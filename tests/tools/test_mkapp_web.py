@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.app.web.hosts import VirtualHosts
 from perdure.app.web.resource import Resource
+from perdure.app.web.routing.hosts import VirtualHosts
 from perdure.persist.errors import PerdureError
 
 from ..web.conftest import Served

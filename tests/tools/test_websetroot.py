@@ -8,8 +8,8 @@ import pytest
 
 from perdure.app.collection import ServiceCollection
 from perdure.app.web.data import Data
-from perdure.app.web.pickled import keep_resource
 from perdure.app.web.script import ScriptRoot
+from perdure.app.web.scripts.pickled import keep_resource
 from perdure.convert.diff import compare_snapshots
 from perdure.persist import snapshot
 from perdure.persist.formats import table

@@ -7,8 +7,8 @@ import pytest
 
 from perdure.app.collection import ServiceCollection
 from perdure.app.web.data import Data
-from perdure.app.web.pickled import keep_resource
 from perdure.app.web.script import ScriptRoot
+from perdure.app.web.scripts.pickled import keep_resource
 from perdure.app.web.static import File
 from perdure.persist import snapshot
 from perdure.persist.frames import journal_key

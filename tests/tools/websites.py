@@ -13,8 +13,8 @@ from perdure.app.collection import ServiceCollection
 from perdure.app.endpoints import parse_endpoint
 from perdure.app.loader import Loader
 from perdure.app.service import Service
-from perdure.app.web import pickled, scriptmodule
 from perdure.app.web.data import Data
+from perdure.app.web.scripts import pickled, scriptmodule
 from perdure.app.web.service import WebService
 from perdure.app.web.site import Site
 from perdure.persist import snapshot

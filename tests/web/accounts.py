@@ -2,7 +2,7 @@
 
 import attrs
 
-from perdure.app.web.userfolder import Account
+from perdure.app.web.routing.userfolder import Account
 
 
 @attrs.frozen

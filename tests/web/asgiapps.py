@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from perdure.app.mutations import mutation
-from perdure.app.web.asgi import ASGIApplication
-from perdure.app.web.gateway import current_registry
+from perdure.app.web.gateways.asgi import ASGIApplication
+from perdure.app.web.gateways.gateway import current_registry
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -10,8 +10,8 @@ from typing import Self
 
 from httptools import HttpRequestParser
 
-from perdure.app.web.reverseproxy import ReverseProxy
-from perdure.app.web.upstream import Pool
+from perdure.app.web.proxy.reverseproxy import ReverseProxy
+from perdure.app.web.proxy.upstream import Pool
 
 from .conftest import Connection
 

@@ -2,13 +2,13 @@
 
 from base64 import b64encode
 
-from perdure.app.web.auth import Protected, Scheme
-from perdure.app.web.basicauth import Basic
-from perdure.app.web.doorkeeper import Doorkeeper
-from perdure.app.web.passwords import Cost
+from perdure.app.web.auth.basicauth import Basic
+from perdure.app.web.auth.doorkeeper import Doorkeeper
+from perdure.app.web.auth.passwords import Cost
+from perdure.app.web.auth.protected import Protected, Scheme
+from perdure.app.web.auth.users import RegisteredUsers, Users
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource, Wrapper
-from perdure.app.web.users import RegisteredUsers, Users
 
 from .conftest import Served
 

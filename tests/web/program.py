@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from perdure.app.web.cgi import CGILimits, CGIScript, CGISettings
+from perdure.app.web.programs.cgi import CGILimits, CGIScript, CGISettings
 
 HEAD: Final = r"printf 'Content-Type: text/plain\n\n'"
 """What a page in sh begins with."""

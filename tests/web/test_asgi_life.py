@@ -6,8 +6,8 @@ import contextlib
 import pytest
 
 from perdure.app.application import Application
-from perdure.app.web.gateway import current_registry
-from perdure.app.web.lifespan import StartupError
+from perdure.app.web.gateways.gateway import current_registry
+from perdure.app.web.gateways.lifespan import StartupError
 
 from ..paper import Paper
 from .asgiapps import App, Counter, Message, Receive, Send, count, says, with_lifespan

@@ -9,8 +9,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from perdure.app.web.asgi import ASGIApplication
-from perdure.app.web.gateway import current_registry
+from perdure.app.web.gateways.asgi import ASGIApplication
+from perdure.app.web.gateways.gateway import current_registry
 
 from ..paper import DiskError, Paper
 from .conftest import Serve, Served

@@ -6,7 +6,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-from perdure.app.web.gateway import current_registry
+from perdure.app.web.gateways.gateway import current_registry
 
 from ..paper import DiskError, Paper
 from .asgiapps import (

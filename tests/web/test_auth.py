@@ -8,15 +8,15 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from perdure.app.web import passwords
-from perdure.app.web.auth import AuthenticationError, Protected, Scheme
-from perdure.app.web.basicauth import Basic
-from perdure.app.web.digestauth import Digest
-from perdure.app.web.doorkeeper import Doorkeeper
-from perdure.app.web.formlogin import FormLogin
-from perdure.app.web.htpasswd import HtdigestFile, HtpasswdFile
-from perdure.app.web.passwords import Cost
-from perdure.app.web.users import RegisteredUsers, Users
+from perdure.app.web.auth import passwords
+from perdure.app.web.auth.basicauth import Basic
+from perdure.app.web.auth.digestauth import Digest
+from perdure.app.web.auth.doorkeeper import Doorkeeper
+from perdure.app.web.auth.formlogin import FormLogin
+from perdure.app.web.auth.htpasswd import HtdigestFile, HtpasswdFile
+from perdure.app.web.auth.passwords import Cost
+from perdure.app.web.auth.protected import AuthenticationError, Protected, Scheme
+from perdure.app.web.auth.users import RegisteredUsers, Users
 
 from ..paper import Paper
 from .conftest import Serve

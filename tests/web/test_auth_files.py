@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from perdure.app.web.doorkeeper import Doorkeeper
-from perdure.app.web.htpasswd import HtpasswdFile
-from perdure.app.web.users import UsersError
+from perdure.app.web.auth.doorkeeper import Doorkeeper
+from perdure.app.web.auth.htpasswd import HtpasswdFile
+from perdure.app.web.auth.users import UsersError
 
 from .conftest import Serve
 from .enrolment import ADA, WRONG, credentials, guarded

@@ -2,10 +2,10 @@
 
 import pytest
 
-from perdure.app.web import doorkeeper, passwords
-from perdure.app.web.doorkeeper import Doorkeeper
-from perdure.app.web.lockout import Lockout
-from perdure.app.web.users import RegisteredUsers
+from perdure.app.web.auth import doorkeeper, passwords
+from perdure.app.web.auth.doorkeeper import Doorkeeper
+from perdure.app.web.auth.lockout import Lockout
+from perdure.app.web.auth.users import RegisteredUsers
 
 from .conftest import Serve, Served
 from .enrolment import ADA, credentials, enrolled, guarded

@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.app.web.passwords import Cost, PasswordError, check_record, cost_of, matches, prepared
-from perdure.app.web.users import UserError, Users, named
+from perdure.app.web.auth.passwords import (
+    Cost,
+    PasswordError,
+    check_record,
+    cost_of,
+    matches,
+    prepared,
+)
+from perdure.app.web.auth.users import UserError, Users, named
 
 from .enrolment import CHEAP
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from perdure.app.web.cgi import CGIError, CGIScript, FilteredScript, PHPScript
 from perdure.app.web.errors import error_page
+from perdure.app.web.programs.cgi import CGIError, CGIScript, FilteredScript, PHPScript
 from perdure.app.web.request import Request
 from perdure.app.web.resource import ErrorPage, Rendered, Resource, Wrapper
-from perdure.app.web.scriptmodule import UnsafeScriptError
+from perdure.app.web.scripts.scriptmodule import UnsafeScriptError
 from perdure.app.web.static import File
 
 from .conftest import Serve, Served

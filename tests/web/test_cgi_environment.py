@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.app.web.cgi import CGIProcessor, CGIScript, CGISettings
+from perdure.app.web.programs.cgi import CGIProcessor, CGIScript, CGISettings
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource, Wrapper
 from perdure.app.web.static import File

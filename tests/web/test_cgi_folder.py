@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.app.web.cgi import CGIDirectory, CGIError
+from perdure.app.web.programs.cgi import CGIDirectory, CGIError
 from perdure.app.web.resource import Resource
 
 from .conftest import Serve

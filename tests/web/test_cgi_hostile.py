@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.app.web.cgi import CGIDirectory, CGIError, CGIScript
-from perdure.app.web.cgireply import parse_cgi_head, split_head
 from perdure.app.web.channel import HTTPChannel
 from perdure.app.web.limits import Limits
+from perdure.app.web.programs.cgi import CGIDirectory, CGIError, CGIScript
+from perdure.app.web.programs.cgireply import parse_cgi_head, split_head
 from perdure.app.web.resource import Resource
 from perdure.app.web.response import Response
 

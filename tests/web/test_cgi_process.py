@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.app.web.cgi import CGILimits, CGIProcessor, CGIScript, CGISettings
+from perdure.app.web.programs.cgi import CGILimits, CGIProcessor, CGIScript, CGISettings
 from perdure.app.web.resource import Resource
 from perdure.app.web.static import File
 
@@ -78,7 +78,7 @@ def test_a_lack_of_descriptors_costs_one_reply(serve: Serve, tmp_path: Path) -> 
 def test_one_that_will_not_end_is_made_to(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.app.web.cgiprocess._GRACE", 0.05)
+    monkeypatch.setattr("perdure.app.web.programs.cgiprocess._GRACE", 0.05)
     served = serve(CGIScript(program(tmp_path, "trap '' TERM PIPE HUP\n" + FAMILY)))
     with served.connect() as client:
         pids = family(client)
@@ -101,7 +101,7 @@ def test_what_a_program_leaves_behind_ends_with_it(serve: Serve, tmp_path: Path)
 def test_one_that_closed_its_output_is_not_waited_for(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.app.web.cgiprocess._AFTER", 0.05)
+    monkeypatch.setattr("perdure.app.web.programs.cgiprocess._AFTER", 0.05)
     path = program(tmp_path, HEAD + "; echo $$; exec >&- 2>&-; exec sleep 999")
     gone(int(serve(CGIScript(path)).get().body))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.app.web.cgi import CGIScript, PHPScript
+from perdure.app.web.programs.cgi import CGIScript, PHPScript
 from perdure.app.web.static import File
 
 from .conftest import Serve, Served

@@ -11,8 +11,8 @@ import httpx2
 import pytest
 import zstandard
 
-from perdure.app.web.compression import CODINGS, Compressed, CompressionError
 from perdure.app.web.filebody import FileBody
+from perdure.app.web.replies.compression import CODINGS, Compressed, CompressionError
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource
 from perdure.app.web.response import Response

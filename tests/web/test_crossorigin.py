@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from perdure.app.web.crossorigin import CrossOrigin, CrossOriginError
+from perdure.app.web.replies.crossorigin import CrossOrigin, CrossOriginError
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource
 from perdure.app.web.response import Response

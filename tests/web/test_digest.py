@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.app.web import doorkeeper
-from perdure.app.web.auth import Protected
-from perdure.app.web.digestauth import Digest
-from perdure.app.web.doorkeeper import Doorkeeper
-from perdure.app.web.htpasswd import HtdigestFile
-from perdure.app.web.lockout import Lockout
-from perdure.app.web.nonces import LIFETIME, Freshness, Nonces
+from perdure.app.web.auth import doorkeeper
+from perdure.app.web.auth.digestauth import Digest
+from perdure.app.web.auth.doorkeeper import Doorkeeper
+from perdure.app.web.auth.htpasswd import HtdigestFile
+from perdure.app.web.auth.lockout import Lockout
+from perdure.app.web.auth.nonces import LIFETIME, Freshness, Nonces
+from perdure.app.web.auth.protected import Protected
+from perdure.app.web.auth.users import RegisteredUsers, Users
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource, resource_for
-from perdure.app.web.users import RegisteredUsers, Users
 
 from .conftest import Reply, Serve, Served
 from .enrolment import CHEAP, Who, guarded

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.app.web.errorpages import ErrorPages, ErrorPagesError
 from perdure.app.web.errors import HTTPError, error_page
+from perdure.app.web.replies.errorpages import ErrorPages, ErrorPagesError
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource
 from perdure.app.web.response import Response

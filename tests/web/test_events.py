@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from perdure.app.application import Application
 from perdure.app.watching import watching
-from perdure.app.web.events import Event, EventError, EventStream, last_event_id
+from perdure.app.web.live.events import Event, EventError, EventStream, last_event_id
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
 

@@ -5,7 +5,7 @@ import zlib
 import httpx2
 import pytest
 
-from perdure.app.web.compression import Compressed
+from perdure.app.web.replies.compression import Compressed
 from perdure.app.web.resource import Resource
 
 from ..paper import Paper

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from perdure.app.naming import UnnamedError
-from perdure.app.web.asgi import ASGIApplication
-from perdure.app.web.gateway import Gateway, OutsideError, current_registry
-from perdure.app.web.imported import ImportedError, imported
-from perdure.app.web.wsgi import WSGIApplication
+from perdure.app.web.gateways.asgi import ASGIApplication
+from perdure.app.web.gateways.gateway import Gateway, OutsideError, current_registry
+from perdure.app.web.gateways.imported import ImportedError, imported
+from perdure.app.web.gateways.wsgi import WSGIApplication
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
-from perdure.app.web.asgi import ASGIApplication
+from perdure.app.web.gateways.asgi import ASGIApplication
+from perdure.app.web.gateways.wsgi import WSGIApplication
 from perdure.app.web.resource import Resource
-from perdure.app.web.wsgi import WSGIApplication
 from perdure.persist.capture import capture
 from perdure.persist.restore import restore
 from perdure.persist.trust import Policy

@@ -6,11 +6,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from perdure.app.web.hostfolder import HostFolder
-from perdure.app.web.hostname import HostError
-from perdure.app.web.hosts import VHostMonster, VirtualHosts
 from perdure.app.web.request import Request
 from perdure.app.web.resource import ErrorPage, Resource
+from perdure.app.web.routing.hostfolder import HostFolder
+from perdure.app.web.routing.hostname import HostError
+from perdure.app.web.routing.hosts import VHostMonster, VirtualHosts
 from perdure.app.web.site import Site
 from perdure.app.web.static import File, StaticError
 

@@ -39,8 +39,8 @@ CASES: list[KindCase] = [case for module in modules() for case in module.CASES]
 def published() -> set[type[Resource]]:
     """The public resource classes of the web part that are meant to be put into a tree."""
     found: set[type[Resource]] = set()
-    for each in pkgutil.iter_modules(perdure.app.web.__path__):
-        module = importlib.import_module(f"{perdure.app.web.__name__}.{each.name}")
+    for each in pkgutil.walk_packages(perdure.app.web.__path__, f"{perdure.app.web.__name__}."):
+        module = importlib.import_module(each.name)
         for name, item in vars(module).items():
             if inspect.isclass(item) and issubclass(item, Resource) and not name.startswith("_"):
                 found.add(item)

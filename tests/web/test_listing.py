@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from perdure.app.web.listing import Order, row, size_text
+from perdure.app.web.files.listing import Order, row, size_text
 from perdure.app.web.static import DEFAULT_PROCESSORS, File
 
 from .conftest import Reply, Served

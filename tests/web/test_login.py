@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.app.application import Application
-from perdure.app.web.auth import Protected
-from perdure.app.web.basicauth import Basic
-from perdure.app.web.doorkeeper import Doorkeeper
-from perdure.app.web.formlogin import FormLogin, local_path
-from perdure.app.web.lockout import Lockout
+from perdure.app.web.auth.basicauth import Basic
+from perdure.app.web.auth.doorkeeper import Doorkeeper
+from perdure.app.web.auth.formlogin import FormLogin, local_path
+from perdure.app.web.auth.lockout import Lockout
+from perdure.app.web.auth.protected import Protected
+from perdure.app.web.auth.users import RegisteredUsers, Users
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource
 from perdure.app.web.sessions import KeptSession
-from perdure.app.web.users import RegisteredUsers, Users
 from perdure.persist.capture import capture
 from perdure.persist.restore import restore
 from perdure.persist.trust import Policy

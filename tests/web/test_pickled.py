@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from perdure.app.web import pickled
 from perdure.app.web.data import Data
-from perdure.app.web.pickled import Trust, keep_resource
-from perdure.app.web.redirect import Redirect
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource
+from perdure.app.web.routing.redirect import Redirect
 from perdure.app.web.script import ScriptRoot
+from perdure.app.web.scripts import pickled
+from perdure.app.web.scripts.pickled import Trust, keep_resource
 from perdure.app.web.static import DEFAULT_PROCESSORS, File, StaticError
 from perdure.persist import snapshot
 from perdure.persist.formats import table

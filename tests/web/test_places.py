@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from perdure.app.registry import Registry
 from perdure.app.web.head import parse_head
-from perdure.app.web.places import Below, FromRoot, PlaceError, Places
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
+from perdure.app.web.routing.places import Below, FromRoot, PlaceError, Places
 from perdure.app.web.sessions import Sessions
 
 from .conftest import Serve

@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.app.web.precompressed import chosen
+from perdure.app.web.files.precompressed import chosen
 from perdure.app.web.static import File, StaticError
 
 from .conftest import Reply, Serve, Served

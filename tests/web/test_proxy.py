@@ -7,8 +7,8 @@ import pytest
 
 from perdure.app.certificates import CertificateError
 from perdure.app.endpoints import EndpointError
+from perdure.app.web.proxy.reverseproxy import ProxyError, ReverseProxy
 from perdure.app.web.resource import Resource
-from perdure.app.web.reverseproxy import ProxyError, ReverseProxy
 
 from .behind import Accepted, Behind
 from .conftest import Connection, Serve

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from perdure.app.web.limits import Limits
+from perdure.app.web.proxy.reverseproxy import ReverseProxy
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource, Wrapper
 from perdure.app.web.response import Response
-from perdure.app.web.reverseproxy import ReverseProxy
 
 from .behind import Accepted, Behind
 from .conftest import Connection, Serve

@@ -12,11 +12,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.app.web.destination import DestinationError
-from perdure.app.web.forwardproxy import ForwardProxy
+from perdure.app.web.proxy.destination import DestinationError
+from perdure.app.web.proxy.forwardproxy import ForwardProxy
+from perdure.app.web.proxy.reverseproxy import ReverseProxy
+from perdure.app.web.proxy.upstream import UpstreamLimits
 from perdure.app.web.resource import Resource
-from perdure.app.web.reverseproxy import ReverseProxy
-from perdure.app.web.upstream import UpstreamLimits
 
 from .behind import Behind
 from .conftest import Serve, Served

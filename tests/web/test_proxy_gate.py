@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from perdure.app.web.proxy.reverseproxy import ReverseProxy
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
-from perdure.app.web.reverseproxy import ReverseProxy
 
 from ..paper import DiskError, Paper
 from .behind import Behind

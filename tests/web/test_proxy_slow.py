@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from perdure.app.web.channel import HTTPChannel
+from perdure.app.web.proxy.reverseproxy import ReverseProxy
+from perdure.app.web.proxy.upstream import UpstreamLimits
+from perdure.app.web.proxy.upstreamconnection import UpstreamConnection
 from perdure.app.web.resource import Resource
-from perdure.app.web.reverseproxy import ReverseProxy
-from perdure.app.web.upstream import UpstreamLimits
-from perdure.app.web.upstreamconnection import UpstreamConnection
 
 from .behind import Accepted, Behind, pool_of
 from .conftest import Serve

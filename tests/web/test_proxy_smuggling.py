@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.app.web.answerhead import parse_answer
-from perdure.app.web.gatewayerror import BadAnswerError
-from perdure.app.web.proxyfields import passed_back
+from perdure.app.web.gateways.gatewayerror import BadAnswerError
+from perdure.app.web.proxy.proxyfields import passed_back
+from perdure.app.web.proxy.reverseproxy import ReverseProxy
+from perdure.app.web.proxy.upstream import UpstreamLimits
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
-from perdure.app.web.reverseproxy import ReverseProxy
-from perdure.app.web.upstream import UpstreamLimits
 
 from .behind import Behind, is_cut
 from .conftest import Serve

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from perdure.app.web.channel import HTTPChannel
-from perdure.app.web.reverseproxy import ReverseProxy
-from perdure.app.web.upstream import UpstreamLimits
+from perdure.app.web.proxy.reverseproxy import ReverseProxy
+from perdure.app.web.proxy.upstream import UpstreamLimits
 
 from .behind import Accepted, Behind, is_cut, pool_of
 from .conftest import Connection, Serve, Served

@@ -16,11 +16,11 @@ from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection
 from websockets.sync.server import serve as serve_websocket
 
+from perdure.app.web.proxy.reverseproxy import ReverseProxy
+from perdure.app.web.proxy.upstream import UpstreamLimits
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
 from perdure.app.web.response import Response
-from perdure.app.web.reverseproxy import ReverseProxy
-from perdure.app.web.upstream import UpstreamLimits
 
 from .behind import Behind, pool_of
 from .conftest import Serve, Served

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.app.web.filebody import FileRange
-from perdure.app.web.ranges import (
+from perdure.app.web.files.ranges import (
     MOST_RANGES,
     Multipart,
     UnsatisfiableError,

@@ -7,15 +7,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from perdure.app.web.data import Data
-from perdure.app.web.redirect import (
+from perdure.app.web.resource import ErrorPage, Resource
+from perdure.app.web.response import HeaderError
+from perdure.app.web.routing.redirect import (
     ChildRedirector,
     ParentRedirect,
     Redirect,
     RedirectError,
     redirection,
 )
-from perdure.app.web.resource import ErrorPage, Resource
-from perdure.app.web.response import HeaderError
 
 from .conftest import Serve, Served
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perdure.app.web.replyfields import FieldRule, FieldRuleError, ReplyFields
+from perdure.app.web.replies.replyfields import FieldRule, FieldRuleError, ReplyFields
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource
 from perdure.app.web.response import HeaderError, Response

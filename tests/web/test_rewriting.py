@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
-from perdure.app.web.rewriting import Alias, Pattern, Rewritten, Rule, RuleError, TildeToUsers
+from perdure.app.web.routing.rewriting import (
+    Alias,
+    Pattern,
+    Rewritten,
+    Rule,
+    RuleError,
+    TildeToUsers,
+)
 from perdure.persist.capture import capture
 from perdure.persist.restore import restore
 from perdure.persist.trust import Policy

@@ -18,7 +18,7 @@ from perdure.app.web.script import (
     UnsafeScriptError,
     load_module,
 )
-from perdure.app.web.scriptmodule import is_shared_group, script_folders
+from perdure.app.web.scripts.scriptmodule import is_shared_group, script_folders
 from perdure.app.web.static import DEFAULT_PROCESSORS, File
 from perdure.persist.capture import capture
 from perdure.persist.restore import restore

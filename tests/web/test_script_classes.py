@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from perdure.app.registry import Registry
-from perdure.app.web.scriptmodule import (
+from perdure.app.web.scripts.scriptmodule import (
     ScriptFinder,
     install,
     module_name,
@@ -74,7 +74,7 @@ def test_state_of_a_scripts_own_class_survives_the_process(script: Path) -> None
     (script.parent / "state").write_bytes(capture(registry).stream)
     program = f"""
         from pathlib import Path
-        from perdure.app.web.scriptmodule import install, run_script
+        from perdure.app.web.scripts.scriptmodule import install, run_script
         from perdure.persist.capture import capture
         from perdure.persist.restore import restore
         from perdure.persist.trust import Policy

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from perdure.app.web.resource import Resource
-from perdure.app.web.scriptfolder import ScriptFolder, ScriptFolderError
+from perdure.app.web.scripts.scriptfolder import ScriptFolder, ScriptFolderError
 from perdure.app.web.site import Site
 
 from .conftest import Serve, Served

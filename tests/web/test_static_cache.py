@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.app.web.filecache import Entry, FileCache, Key, signature
+from perdure.app.web.files.filecache import Entry, FileCache, Key, signature
 from perdure.app.web.resource import Resource
 
 

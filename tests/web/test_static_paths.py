@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perdure.app.web.errors import HTTPError
-from perdure.app.web.folder import Folder
+from perdure.app.web.files.folder import Folder
 from perdure.app.web.static import DEFAULT_PROCESSORS, File
 
 from .conftest import Served

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from perdure.app.web.resource import Resource
-from perdure.app.web.rewriting import Rewritten, TildeToUsers
+from perdure.app.web.routing.rewriting import Rewritten, TildeToUsers
+from perdure.app.web.routing.userfolder import SystemAccounts, UserFolder, UserFolderError
 from perdure.app.web.static import StaticError
-from perdure.app.web.userfolder import SystemAccounts, UserFolder, UserFolderError
 
 from .accounts import ListedAccounts
 from .conftest import Serve

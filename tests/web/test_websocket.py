@@ -13,13 +13,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from perdure.app.web.request import Request
-from perdure.app.web.websocket import (
+from perdure.app.web.live.websocket import (
     SocketClosedError,
     SocketLimits,
     WebSocket,
     WebSocketResource,
 )
+from perdure.app.web.request import Request
 
 from .conftest import Serve, Served
 from .frames import CLOSE, PING, PONG, TEXT, Frame, FrameClient, frame, goodbye, handshake

@@ -2,8 +2,8 @@
 
 from perdure.app.application import Application
 from perdure.app.watching import watching
+from perdure.app.web.live.websocket import WebSocket, WebSocketResource
 from perdure.app.web.request import Request
-from perdure.app.web.websocket import WebSocket, WebSocketResource
 
 from ..paper import DiskError, Paper
 from .conftest import Serve

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from perdure.app.web.live.websocket import SocketLimits, WebSocket, WebSocketResource
 from perdure.app.web.request import Request
-from perdure.app.web.websocket import SocketLimits, WebSocket, WebSocketResource
 
 from .conftest import Serve, Served
 from .frames import (

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from perdure.app.web.gateways.wsgienviron import SMALL
 from perdure.app.web.limits import Limits
 from perdure.app.web.resource import Resource
-from perdure.app.web.wsgienviron import SMALL
 
 from ..paper import Paper
 from .conftest import Serve

@@ -8,7 +8,7 @@ import pytest
 
 from perdure.app.mutations import mutation
 from perdure.app.registry import Registry
-from perdure.app.web.gateway import current_registry
+from perdure.app.web.gateways.gateway import current_registry
 
 from ..paper import DiskError, Paper
 from .conftest import Serve, Served

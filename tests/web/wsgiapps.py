@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 from wsgiref.validate import validator
 
-from perdure.app.web.wsgi import WSGIApplication
+from perdure.app.web.gateways.wsgi import WSGIApplication
 
 Environ = dict[str, Any]
 Write = Callable[[bytes], object]

@@ -8,8 +8,8 @@ from ..kind import BuildError
 from .weboptions import flag, halves
 
 if TYPE_CHECKING:
-    from ...app.web.auth import Protected
-    from ...app.web.doorkeeper import Doorkeeper
+    from ...app.web.auth.doorkeeper import Doorkeeper
+    from ...app.web.auth.protected import Protected
     from ...app.web.resource import Resource
 
 _WAYS: Final = ("auth", "login", "digest")
@@ -23,7 +23,7 @@ def guarded(options: Mapping[str, Any], site: "Resource") -> "Resource":
             ways = ", ".join(map(flag, _WAYS))
             raise BuildError(f"--realm: only with {ways}")
         return site
-    from ...app.web.places import Below, FromRoot
+    from ...app.web.routing.places import Below, FromRoot
 
     found = site
     keepers: dict[tuple[str, str], Doorkeeper] = {}
@@ -56,21 +56,21 @@ def _protected(
     realm: str,
     keepers: "dict[tuple[str, str], Doorkeeper]",
 ) -> "Protected":
-    from ...app.web.auth import Protected, Scheme
-    from ...app.web.basicauth import Basic
-    from ...app.web.doorkeeper import Doorkeeper
-    from ...app.web.htpasswd import HtdigestFile, HtpasswdFile
+    from ...app.web.auth.basicauth import Basic
+    from ...app.web.auth.doorkeeper import Doorkeeper
+    from ...app.web.auth.htpasswd import HtdigestFile, HtpasswdFile
+    from ...app.web.auth.protected import Protected, Scheme
 
     kind = HtdigestFile if way == "digest" else HtpasswdFile
     keeper = keepers.setdefault((kind.__name__, file), Doorkeeper(kind(file)))
     schemes: tuple[Scheme, ...] = (Basic(realm),)
     if way == "login":
-        from ...app.web.formlogin import FormLogin
+        from ...app.web.auth.formlogin import FormLogin
 
         # For programs, which have no use for a page.
         schemes = (FormLogin(), *schemes)
     elif way == "digest":
-        from ...app.web.digestauth import Digest
+        from ...app.web.auth.digestauth import Digest
 
         schemes = (Digest(realm),)
     return Protected(wrapped, keeper, *schemes)

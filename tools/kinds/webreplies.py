@@ -7,7 +7,7 @@ from ..kind import BuildError
 from .weboptions import halves
 
 if TYPE_CHECKING:
-    from ...app.web.replyfields import FieldRule
+    from ...app.web.replies.replyfields import FieldRule
     from ...app.web.resource import Resource
 
 _PAGES: Final = ("text/html", "application/xhtml+xml", "image/svg+xml")
@@ -17,21 +17,21 @@ def wrapped(options: Mapping[str, Any], root: "Resource") -> "Resource":
     """`root` in what changes its replies as was asked for, compression outermost."""
     pages = _pages(options)
     if pages:
-        from ...app.web.errorpages import ErrorPages
+        from ...app.web.replies.errorpages import ErrorPages
 
         root = ErrorPages(root, pages)
         root.check()
     rules = _rules(options)
     if rules:
-        from ...app.web.replyfields import ReplyFields
+        from ...app.web.replies.replyfields import ReplyFields
 
         root = ReplyFields(root, rules)
     if options["cors"]:
-        from ...app.web.crossorigin import CrossOrigin
+        from ...app.web.replies.crossorigin import CrossOrigin
 
         root = CrossOrigin(root, options["cors"])
     if options["compress"]:
-        from ...app.web.compression import Compressed
+        from ...app.web.replies.compression import Compressed
 
         root = Compressed(root)
     return root
@@ -62,7 +62,7 @@ def _pages(options: Mapping[str, Any]) -> dict[int, str]:
 
 
 def _rules(options: Mapping[str, Any]) -> "list[FieldRule]":
-    from ...app.web.replyfields import FieldRule
+    from ...app.web.replies.replyfields import FieldRule
 
     found = [FieldRule.parse("Cache-Control", text) for text in options["cache_control"]]
     if options["csp"]:

@@ -14,7 +14,7 @@ from .weboptions import flag, halves
 
 if TYPE_CHECKING:
     from ...app.web.resource import Resource
-    from ...app.web.rewriting import Rule
+    from ...app.web.routing.rewriting import Rule
 
 _ROOTS: Final = ("path", "class_", "resource_script", "wsgi", "asgi")
 _INSTEAD: Final = ("vhost", "host_folder", "users", "proxy", "redirect", "forward_proxy")
@@ -67,11 +67,11 @@ def _base(options: Mapping[str, Any], kept: "Resource | None") -> "Resource | No
 
         return ScriptRoot(str(options["resource_script"].absolute()))
     if options["wsgi"]:
-        from ...app.web.wsgi import WSGIApplication
+        from ...app.web.gateways.wsgi import WSGIApplication
 
         return _checked(WSGIApplication(options["wsgi"]))
     if options["asgi"]:
-        from ...app.web.asgi import ASGIApplication
+        from ...app.web.gateways.asgi import ASGIApplication
 
         return _checked(ASGIApplication(options["asgi"]))
     return None
@@ -85,12 +85,12 @@ def _checked(resource: "Resource") -> "Resource":
 def _hosted(options: Mapping[str, Any], default: "Resource | None") -> "Resource | None":
     found = default
     if options["host_folder"]:
-        from ...app.web.hostfolder import HostFolder
+        from ...app.web.routing.hostfolder import HostFolder
 
         path = options["host_folder"].absolute()
         found = HostFolder(path, found, webfiles.settings(options))
     if options["vhost"]:
-        from ...app.web.hosts import VirtualHosts
+        from ...app.web.routing.hosts import VirtualHosts
 
         found = hosts = VirtualHosts(found)
         settings = webfiles.settings(options)
@@ -113,19 +113,19 @@ def _places(options: Mapping[str, Any]) -> "dict[str, Resource]":
 
 
 def _proxy(endpoint: str) -> "Resource":
-    from ...app.web.reverseproxy import ReverseProxy
+    from ...app.web.proxy.reverseproxy import ReverseProxy
 
     return ReverseProxy(endpoint)
 
 
 def _redirect(url: str) -> "Resource":
-    from ...app.web.redirect import ChildRedirector
+    from ...app.web.routing.redirect import ChildRedirector
 
     return ChildRedirector(url)
 
 
 def _users(options: Mapping[str, Any]) -> "Resource":
-    from ...app.web.userfolder import UserFolder
+    from ...app.web.routing.userfolder import UserFolder
 
     return UserFolder(settings=webfiles.plain_settings(options))
 
@@ -136,7 +136,7 @@ def _placed(base: "Resource | None", places: "dict[str, Resource]") -> "Resource
     base = Resource() if base is None else base
     if not places:
         return base
-    from ...app.web.places import Places
+    from ...app.web.routing.places import Places
 
     return Places(base, places)
 
@@ -144,7 +144,7 @@ def _placed(base: "Resource | None", places: "dict[str, Resource]") -> "Resource
 def _rewritten(options: Mapping[str, Any], wrapped: "Resource", *, with_users: bool) -> "Resource":
     if not (with_users or options["alias"] or options["rewrite"]):
         return wrapped
-    from ...app.web.rewriting import Alias, Pattern, Rewritten, TildeToUsers
+    from ...app.web.routing.rewriting import Alias, Pattern, Rewritten, TildeToUsers
 
     rules: list[Rule] = [TildeToUsers(_USERS)] if with_users else []
     rules += [Alias(*halves("--alias", text, "/OLD=/NEW")) for text in options["alias"]]
@@ -158,7 +158,7 @@ def _forwarding(options: Mapping[str, Any], wrapped: "Resource") -> "Resource":
         if unused:
             raise BuildError(f"{', '.join(unused)}: only with --forward-proxy")
         return wrapped
-    from ...app.web.forwardproxy import LOOPBACK, ForwardProxy
+    from ...app.web.proxy.forwardproxy import LOOPBACK, ForwardProxy
 
     return ForwardProxy(
         options["forward_proxy"],

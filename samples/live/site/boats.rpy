@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 from harbour import Boats
 
 from perdure.app.watching import watching
-from perdure.app.web.events import Event, EventStream
+from perdure.app.web.live.events import Event, EventStream
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
 from perdure.app.web.response import Response

@@ -5,7 +5,7 @@ from harbour import Room
 from perdure.app.watching import watching
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
-from perdure.app.web.websocket import WebSocket, WebSocketResource
+from perdure.app.web.live.websocket import WebSocket, WebSocketResource
 
 PAGE = """\
 <!doctype html>

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from perdure.app.registry import Registry
-from perdure.app.web.auth import Protected
-from perdure.app.web.basicauth import Basic
-from perdure.app.web.digestauth import Digest
-from perdure.app.web.doorkeeper import Doorkeeper
-from perdure.app.web.formlogin import FormLogin
-from perdure.app.web.htpasswd import HtpasswdFile
-from perdure.app.web.passwords import Cost
+from perdure.app.web.auth.basicauth import Basic
+from perdure.app.web.auth.digestauth import Digest
+from perdure.app.web.auth.doorkeeper import Doorkeeper
+from perdure.app.web.auth.formlogin import FormLogin
+from perdure.app.web.auth.htpasswd import HtpasswdFile
+from perdure.app.web.auth.passwords import Cost
+from perdure.app.web.auth.protected import Protected
+from perdure.app.web.auth.users import RegisteredUsers, Users
 from perdure.app.web.resource import ErrorPage, Resource
-from perdure.app.web.users import RegisteredUsers, Users
 
 from .case import KindCase
 

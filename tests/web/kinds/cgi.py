@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from perdure.app.web.cgi import (
+from perdure.app.web.programs.cgi import (
     CGIDirectory,
     CGILimits,
     CGIProcessor,

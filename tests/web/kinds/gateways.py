@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from perdure.app.web.asgi import ASGIApplication
-from perdure.app.web.gateway import Gateway, current_registry
-from perdure.app.web.wsgi import WSGIApplication
+from perdure.app.web.gateways.asgi import ASGIApplication
+from perdure.app.web.gateways.gateway import Gateway, current_registry
+from perdure.app.web.gateways.wsgi import WSGIApplication
 
 from .case import KindCase
 

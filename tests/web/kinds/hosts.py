@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from perdure.app.web.hostfolder import HostFolder
-from perdure.app.web.hosts import VHostMonster, VirtualHosts
 from perdure.app.web.resource import ErrorPage, Resource
-from perdure.app.web.rewriting import Alias, Pattern, Rewritten, TildeToUsers
+from perdure.app.web.routing.hostfolder import HostFolder
+from perdure.app.web.routing.hosts import VHostMonster, VirtualHosts
+from perdure.app.web.routing.rewriting import Alias, Pattern, Rewritten, TildeToUsers
+from perdure.app.web.routing.userfolder import UserFolder
 from perdure.app.web.static import File
-from perdure.app.web.userfolder import UserFolder
 
 from ..accounts import ListedAccounts
 from .case import KindCase

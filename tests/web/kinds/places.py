@@ -1,7 +1,7 @@
 """The kinds of resource that divide a site by its paths."""
 
-from perdure.app.web.places import Below, FromRoot, Places
 from perdure.app.web.resource import ErrorPage
+from perdure.app.web.routing.places import Below, FromRoot, Places
 
 from .case import KindCase
 

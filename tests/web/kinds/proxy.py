@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from perdure.app.web.forwardproxy import ForwardProxy
+from perdure.app.web.proxy.forwardproxy import ForwardProxy
+from perdure.app.web.proxy.reverseproxy import ReverseProxy
+from perdure.app.web.proxy.upstream import UpstreamLimits
 from perdure.app.web.resource import ErrorPage
-from perdure.app.web.reverseproxy import ReverseProxy
-from perdure.app.web.upstream import UpstreamLimits
 
 from .case import KindCase
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from perdure.app.registry import Registry
 from perdure.app.watching import watching
-from perdure.app.web.events import Event, EventStream
+from perdure.app.web.live.events import Event, EventStream
+from perdure.app.web.live.websocket import WebSocket, WebSocketResource
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
 from perdure.app.web.template import Template, TemplateFile
-from perdure.app.web.websocket import WebSocket, WebSocketResource
 from perdure.app.web.xmlrpc import XMLRPC
 
 from .case import KindCase

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from perdure.app.web.compression import Compressed
-from perdure.app.web.crossorigin import CrossOrigin
-from perdure.app.web.errorpages import ErrorPages
-from perdure.app.web.replyfields import FieldRule, ReplyFields
+from perdure.app.web.replies.compression import Compressed
+from perdure.app.web.replies.crossorigin import CrossOrigin
+from perdure.app.web.replies.errorpages import ErrorPages
+from perdure.app.web.replies.replyfields import FieldRule, ReplyFields
 from perdure.app.web.resource import ErrorPage, Resource
 
 from .case import KindCase

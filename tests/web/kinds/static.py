@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from perdure.app.web.asis import AsIsFile
 from perdure.app.web.data import Data
-from perdure.app.web.errorcontent import ErrorResource, ErrorTemplate
-from perdure.app.web.filereply import FileReply
-from perdure.app.web.folderpages import FolderListing, SlashRedirect
-from perdure.app.web.pagescript import PageScript
-from perdure.app.web.pickled import SnapshotResource
-from perdure.app.web.precompressed import NegotiatedReply
-from perdure.app.web.redirect import ChildRedirector, ParentRedirect, Redirect
+from perdure.app.web.files.asis import AsIsFile
+from perdure.app.web.files.filereply import FileReply
+from perdure.app.web.files.folderpages import FolderListing, SlashRedirect
+from perdure.app.web.files.precompressed import NegotiatedReply
+from perdure.app.web.replies.errorcontent import ErrorResource, ErrorTemplate
 from perdure.app.web.resource import Resource
-from perdure.app.web.scriptfolder import ScriptFolder
+from perdure.app.web.routing.redirect import ChildRedirector, ParentRedirect, Redirect
+from perdure.app.web.scripts.pagescript import PageScript
+from perdure.app.web.scripts.pickled import SnapshotResource
+from perdure.app.web.scripts.scriptfolder import ScriptFolder
 from perdure.app.web.static import DEFAULT_PROCESSORS, File
 from perdure.persist import snapshot
 

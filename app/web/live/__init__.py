@@ -1,0 +1,1 @@
+"""Pages that go on talking: WebSockets and event streams."""

@@ -1,0 +1,103 @@
+"""What goes into a CGI script: the body of a request, whose length the script is told before."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import IO, TYPE_CHECKING, Final, cast
+
+from ..body import BodyLateError, BodyTooLargeError
+from ..head import CHUNKED
+
+if TYPE_CHECKING:
+    from ..request import Request
+
+_AHEAD: Final = 64 * 1024
+
+
+class CGIBody:
+    """A request's body on its way to a script.
+
+    `begin` takes what there is up to 64 KB: as much as the channel would keep anyway. So a form that is
+    sent slowly costs a connection and no process. A longer body is streamed if the client said how
+    long it is; if not, `measure` has to find out.
+    """
+
+    def __init__(self, request: "Request") -> None:
+        self.file: IO[bytes] | None = None
+        """The whole body, if it had to be measured."""
+        self.ahead = b""
+        self._length = 0 if request.body is None else request.head.length
+        self._rest = cast("AsyncGenerator[bytes]", request.stream())
+        self._ended = request.body is None
+
+    @property
+    def length(self) -> int:
+        """How many bytes the script will get; to be asked after `measure`."""
+        return self._length
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to give."""
+        return self._ended and not self.ahead
+
+    async def begin(self) -> None:
+        """Takes the beginning. Raises what `Request.stream` does."""
+        pieces: list[bytes] = []
+        size = 0
+        while not self._ended and size < _AHEAD:
+            piece = await anext(self._rest, b"")
+            pieces.append(piece)
+            size += len(piece)
+            self._ended = not piece or size == self._length
+        self.ahead = b"".join(pieces)
+        if self._ended:
+            self._length = size
+
+    @property
+    def is_unmeasured(self) -> bool:
+        """Whether `measure` is needed."""
+        return self._length == CHUNKED
+
+    async def measure(self, limit: int, seconds: float | None) -> None:
+        """Finds the length of a body that did not tell, by keeping it in a temporary file.
+
+        Raises `BodyTooLargeError` over `limit` bytes, `BodyLateError` after `seconds`, and OSError if it
+        cannot be kept.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._spool(limit)
+        except TimeoutError:
+            raise BodyLateError from None
+
+    async def _spool(self, limit: int) -> None:
+        from tempfile import TemporaryFile
+
+        self.file = file = await asyncio.to_thread(TemporaryFile)
+        piece, size = self.ahead, 0
+        while piece:
+            size += len(piece)
+            if size > limit:
+                raise BodyTooLargeError(limit)
+            # The disk may be slow, and the others shall not wait for it.
+            await asyncio.to_thread(file.write, piece)
+            piece = await anext(self._rest, b"")
+        await asyncio.to_thread(file.seek, 0)
+        self._length = size
+        self._ended = True
+        self.ahead = b""
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """What is not in `file`, as it comes."""
+        if self.ahead:
+            yield self.ahead
+            self.ahead = b""
+        if not self._ended:
+            async for piece in self._rest:
+                yield piece
+
+    async def close(self) -> None:
+        """Forgets it; what was not taken is the channel's to deal with."""
+        file, self.file = self.file, None
+        if file is not None:
+            file.close()
+        await self._rest.aclose()

@@ -1,0 +1,1 @@
+"""Pages of other servers: reverse and forward proxy."""

@@ -1,0 +1,1 @@
+"""What changes replies on their way out."""

@@ -1,0 +1,1 @@
+"""Which resource a request is for: hosts, users, places, rewriting."""

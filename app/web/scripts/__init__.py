@@ -1,0 +1,1 @@
+"""Python code that lies among the pages."""
