@@ -149,7 +149,7 @@ def test_what_is_sealed_stays_sealed(desk: Desk, syntax: str) -> None:
     found = snapshot.read(path)
     assert found.passport.sealed
     assert found.syntax == syntax
-    assert b"www" not in path.read_bytes()
+    assert bytes(desk.folder) not in path.read_bytes()
     result = desk.run(path.name, "--path", "www")
     assert (result.status, result.err.count("\n")) == (os.EX_NOPERM, 1), result
 
