@@ -12,6 +12,7 @@ import pytest
 from perdure.app.application import Application
 from perdure.app.collection import ServiceCollection
 from perdure.persist import snapshot
+from perdure.persist.formats import table
 from perdure.persist.store import FolderStore
 from perdure.persist.trust import Signer
 
@@ -37,22 +38,28 @@ resource = Page()
 """
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES)
 def test_the_next_start_serves_the_new_root_with_the_state_of_before(
-    workshop: Workshop, site: Path, syntax: str
+    workshop: Workshop, site: Path
 ) -> None:
-    blueprint, state = named("web", syntax), named("web-shutdown", syntax)
-    workshop.mkapp("web", "--path", site, "--port", "0", "-o", blueprint)
-    server = workshop.start("-f", blueprint)
+    """In each syntax: that of a state where the state is run, that of a blueprint where that is."""
+    workshop.mkapp("web", "--path", site, "--port", "0")
+    server = workshop.start("-f", "web.snap")
     assert "visitor 1" in server.get("counter.rpy")
     assert server.stop().status == 0
     (workshop.folder / "new.rpy").write_text(NEW_PAGE)
-    for file in (state, blueprint):
-        done = workshop.run("websetroot", file, "--resource-script", "new.rpy")
-        assert (done.status, done.err) == (0, ""), done
-        server = workshop.start("-f", file)
-        assert server.get("/") == "new page, 1 visits"
-        assert server.stop().status == 0
+    signer = Signer.of_user(Path(workshop.environment["PERDURE_HOME"]))
+    for syntax in SYNTAXES:
+        folder = workshop.folder / syntax
+        folder.mkdir()
+        for name in ("web-shutdown", "web"):
+            found = snapshot.read(workshop.folder / f"{name}.snap")
+            file = folder / named(name, syntax)
+            snapshot.put(file, found.passport, found.content, table.by_name(syntax), signer)
+            done = workshop.run("websetroot", file, "--resource-script", "new.rpy")
+            assert (done.status, done.err) == (0, ""), done
+            server = workshop.start("-f", file)
+            assert server.get("/") == "new page, 1 visits"
+            assert server.stop().status == 0
 
 
 def test_what_came_after_a_state_is_not_lost(workshop: Workshop, site: Path) -> None:
