@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from runpy import run_path
 from typing import Any, TypeVar
 
 import httpx2
@@ -20,9 +21,11 @@ import uvloop
 
 from perdure.app.application import Application
 from perdure.app.loader import Loader
+from perdure.persist.capture import capture
 from perdure.persist.trust import Signer
 from perdure.tools import building
 from perdure.tools.mkapp import COMMAND
+from perdure.tools.websetroot import COMMAND as WEBSETROOT
 
 T = TypeVar("T")
 
@@ -47,14 +50,28 @@ def copy_samples(folder: Path) -> None:
             path.write_text(_PORT.sub(r"unix:\1.sock", text))
 
 
-def application_of(command: str) -> Application:
+def applications_of(commands: tuple[str, ...]) -> list[Application]:
+    """What `commands` run: each on its own, but for what ``websetroot`` makes of the one before."""
+    applications: list[Application] = []
+    for command in commands:
+        name, *words = shlex.split(command)
+        if name == "websetroot":
+            WEBSETROOT.main(words, prog_name=name, standalone_mode=False)
+            applications[-1] = Loader(Signer.of_user()).load(Path(words[0])).application
+        elif name == "python":
+            run_path(words[0])
+        else:
+            applications.append(application_of(name, words))
+    return applications
+
+
+def application_of(name: str, words: list[str]) -> Application:
     """What ``rundaemon -y FILE`` runs, or would run of what ``mkapp ...`` writes."""
-    name, *words = shlex.split(command)
     if name == "rundaemon":
         option, path = words
-        assert option == "-y", command
+        assert option == "-y"
         return building.from_file(Path(path))
-    assert name == "mkapp", command
+    assert name == "mkapp"
     if "--port" in words:
         place = words.index("--port")
         words[place : place + 2] = ["--listen", f"unix:{words[place + 1]}.sock"]
@@ -90,7 +107,7 @@ class Run:
         **options: Any,
     ) -> httpx2.Response:
         """The reply to a request for `path` at `host`, sent to the socket `at`."""
-        with httpx2.Client(transport=httpx2.HTTPTransport(uds=at)) as client:
+        with httpx2.Client(transport=httpx2.HTTPTransport(uds=at, verify=False)) as client:
             return client.request(method, f"http://{host}{path}", **options)
 
     def call(self, function: Callable[[], T]) -> T:
@@ -125,6 +142,8 @@ class Run:
             await self._end.wait()
             for application in self.applications:
                 await application.services.quiesce()
+                # It could be stopped here, and go on.
+                assert capture(application).stream
         for application in self.applications:
             for component in application.registry:
                 close_files(component)
@@ -142,7 +161,7 @@ def close_files(component: object) -> None:
 @contextmanager
 def running(commands: tuple[str, ...]) -> Generator[Run]:
     """Runs, within the block, what `commands` would, all together."""
-    run = Run([application_of(command) for command in commands])
+    run = Run(applications_of(commands))
     try:
         yield run
     finally:

@@ -102,6 +102,15 @@ VISITS: dict[Commands, list[Visit]] = {
         V("/tower/", "(UTC) at /tower/\n"),
         V("/cellar", status=404),
     ],
+    (
+        "mkapp web --path samples/site",
+        "websetroot web.snap --service web --resource-script samples/pages/hours.rpy",
+    ): [V("/tower", "(UTC) at /tower\n"), V("/about.html", status=404)],
+    (
+        "mkapp web --path samples/site",
+        "python samples/configurations/keep.py",
+        "websetroot web.snap --resource tides.trp",
+    ): [V("/", "The tide tables"), V("/today", "High at six")],
     ("mkapp web --path samples/site --no-listing",): [
         V("/weblog.rpy", "200 new lines"),
         V("/weblog.rpy", "0 new lines"),
