@@ -16,9 +16,13 @@ from .limits import Limits
 STREAMS: Final = 100
 """At a time."""
 
-_WINDOW: Final = 128 * 1024
+_WINDOW: Final = 256 * 1024
 _WINDOWS: Final = 512 * 1024
-"""What a client may send of one body, and of all, before somebody takes it."""
+"""What a client may send of one body, and of all, before somebody takes it.
+
+The first is not less than what is thrown away of a body that nobody wants (`Limits.drain`): curl 7.88
+that has to wait for room while its reply is complete already does so for ever, whatever it is told.
+"""
 
 _OVERHEAD: Final = 32
 """What a header field counts beside its bytes (RFC 9113, 6.5.2)."""

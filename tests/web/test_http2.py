@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
-from hyperframe.frame import GoAwayFrame
+from hyperframe.frame import DataFrame, GoAwayFrame
 
 from perdure.app.web.filebody import FileBody
 from perdure.app.web.http2 import HTTP2Connection
@@ -200,6 +200,22 @@ def test_a_body_that_nobody_wants_is_read_as_far_as_that_costs_little(client: Cl
     number = client.ask(request("POST", "/length"), ends=False)
     client.upload(number, BIG)
     assert client.answer(number).body == str(len(BIG)).encode()
+
+
+def test_what_is_thrown_away_of_a_body_needs_no_word_from_us(client: Client) -> None:
+    """There are clients that listen no more once they have the reply, and still have to send."""
+    body = bytes(Limits().drain)
+    number = client.ask(request("POST", "/nothing", ("content-length", str(len(body)))), ends=False)
+    answer = client.answer(number)
+    assert (answer.body, answer.ended) == (b"no, thank you", True)
+    room = SettingCodes.INITIAL_WINDOW_SIZE
+    assert client.h2.remote_settings[room] >= len(body) <= client.h2.outbound_flow_control_window
+    frames = [DataFrame(number, body[at : at + 16384]) for at in range(0, len(body), 16384)]
+    frames[-1].flags.add("END_STREAM")
+    client.frames(frames)
+    # Neither the stream nor the connection is cut off for it.
+    assert client.get().status == 200
+    assert (answer.code, client.goodbye) == (None, None)
 
 
 def test_a_client_that_asks_first_is_told_to_continue(client: Client) -> None:
