@@ -55,6 +55,7 @@ class Request:
         "prepath",
         "proof",
         "registry",
+        "relocations",
         "root",
         "secure",
         "transforms",
@@ -90,6 +91,7 @@ class Request:
         self._session: Session | None = None
         self._host: str | None = None
         self.is_being_answered = False
+        self.relocations = 0
         self.root: Resource | None = None
         self.transforms: list[Transform] | None = None
         self.turn: Turn | None = None
@@ -113,7 +115,7 @@ class Request:
 
     @property
     def version(self) -> str:
-        """``1.1`` or ``1.0``."""
+        """``1.1``, ``1.0`` or ``2``."""
         return self.head.version
 
     @property
@@ -205,7 +207,9 @@ class Request:
 
         For a page that is to be found at another place of this server: the walk may begin at `root`
         again, which passes what guards that place. What was to transform the reply is forgotten.
+        `relocations` tells how often that was done, so that it can be told from a circle.
         """
+        self.relocations += 1
         self.head = self.head.at(target)
         self.method = "HEAD" if self.method == "HEAD" else "GET"
         self.body = self._postpath = self._args = self.transforms = None
@@ -252,7 +256,8 @@ class Request:
         """The body in pieces, as they come; reading slowly slows the client.
 
         A body can be streamed once. Raises `BodyTooLargeError`, `RequestError` (the client is
-        answered 413 or 400 if nothing was answered yet) and `ClientGoneError`.
+        answered 413 or 400 if nothing was answered yet), `ClientGoneError`, and `BodyDroppedError`
+        when the reply has left.
         """
         return _nothing() if self.body is None else self.body.stream()
 

@@ -226,7 +226,13 @@ def test_local_places_do_not_lead_in_circles(
     served = serve(CGIScript(program(tmp_path, r"printf 'Location: /again\n\n'; echo x >> runs")))
     assert served.get().status == 502
     assert len((tmp_path / "runs").read_text().split()) == 11
-    assert "after 11 local redirects" in caplog.text
+    assert "after 10 local redirects" in caplog.text
+
+
+def test_local_places_of_one_request_are_not_counted_for_the_next(local: Served) -> None:
+    with local.connect() as client:
+        client.send(b"GET /go?/told HTTP/1.1\r\nHost: x\r\n\r\n" * 15)
+        assert [client.reply().status for _ in range(15)] == [200] * 15
 
 
 def test_its_error_output_is_logged_and_bounded(

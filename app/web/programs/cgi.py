@@ -23,7 +23,6 @@ import shutil
 import stat
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
     from ..request import Request
 
 _MOST_HOPS: Final = 10
-_hops: ContextVar[int] = ContextVar("perdure_cgi_hops", default=0)
 _ending: Final = set["asyncio.Task[None]"]()
 
 _report = logging.getLogger("perdure.web")
@@ -339,10 +337,8 @@ async def _read_head(path: str, process: CGIProcess, limits: CGILimits) -> tuple
 
 def _relocated(request: "Request", path: str, target: str) -> Rendered:
     """The page at `target`, as RFC 3875, 6.2.2, has it."""
-    hops = _hops.get() + 1
-    if hops > _MOST_HOPS or request.root is None:
-        raise CGIError(path, f"{target} leads on again, after {hops} local redirects")
-    _hops.set(hops)
+    if request.relocations == _MOST_HOPS or request.root is None:
+        raise CGIError(path, f"{target} leads on again, after {_MOST_HOPS} local redirects")
     request.relocate(target)
     resource = resource_for(request.root, request)
     if request.turn is not None and resource.tells_state:
