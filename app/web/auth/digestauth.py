@@ -93,6 +93,7 @@ class Digest(Scheme):
         if request.proof != proof and not keeper.nonces.use(said["nonce"], int(said["nc"], 16)):
             return Wrong(stale=True)
         request.proof = proof
+        keeper.welcome(name, request.client)
         return Found(name)
 
     def challenges(self, _request: "Request", keeper: Doorkeeper, stale: bool) -> Iterable[str]:

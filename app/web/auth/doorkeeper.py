@@ -121,10 +121,16 @@ class Doorkeeper:
         run.names.take_back(name)
         if address is not None:
             run.addresses.take_back(address)
-            run.friends[name, address] = None
-            run.friends.move_to_end((name, address))
-            while len(run.friends) > _REMEMBERED:
-                run.friends.popitem(last=False)
+        self.welcome(name, client)
+
+    def welcome(self, name: str, client: str) -> None:
+        """`name` came in from where `client` is, and does not wait there for what others try."""
+        friends, address = self._running().friends, network(client)
+        if address is not None:
+            friends[name, address] = None
+            friends.move_to_end((name, address))
+            while len(friends) > _REMEMBERED:
+                friends.popitem(last=False)
 
     def remembers(self, name: str, password: str, request: "Request") -> bool:
         """Whether this password for `name` was right a moment ago, for the same client."""
