@@ -45,6 +45,13 @@ class ClientGoneError(PerdureError):
         super().__init__("the client closed the connection in the middle of its request")
 
 
+class BodyDroppedError(PerdureError):
+    """The reply was complete before the body was: what there is of it is thrown away."""
+
+    def __init__(self) -> None:
+        super().__init__("the reply has left, so the rest of its request is not read")
+
+
 class Source(Protocol):
     """What a body comes from: the channel."""
 
@@ -222,10 +229,14 @@ class RequestBody:
         return rest
 
     def discard(self) -> bool:
-        """Throws away what came and what comes; False if it is better to close the connection."""
+        """Throws away what came and what comes; False if it is better to close the connection.
+
+        Whoever still waits for it, or asks for more, gets `BodyDroppedError`.
+        """
         self._discarding = True
         self._pieces.clear()
         self.buffered = 0
+        self._wake()
         return self.can_be_skipped
 
     @property
@@ -254,6 +265,8 @@ class RequestBody:
         while True:
             if isinstance(self._error, HTTPError):
                 raise self._error
+            if self._discarding:
+                raise BodyDroppedError
             if self._pieces:
                 piece = self._pieces.popleft()
                 self.buffered -= len(piece)

@@ -191,6 +191,8 @@ class HTTP2Stream(Rendering):
             self._server.note(request, status, sent)
         self._request = None
         self._phase = IDLE
+        if self._body is not None and not self._body.complete:
+            self._body.discard()
         self._end()
 
     def break_off(self, request: Request, status: int, sent: int) -> None:

@@ -142,7 +142,7 @@ class Output(asyncio.Protocol):
                 self._phase = IDLE
             else:
                 self.close()
-        elif keeps and body.discard():
+        elif body.discard() and keeps:
             self._phase = REST
         else:
             self.close(linger=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.app.web.body import BodyTakenError, BodyTooLargeError, Chunks
+from perdure.app.web.body import BodyDroppedError, BodyTakenError, BodyTooLargeError, Chunks
 from perdure.app.web.head import RequestError
 from perdure.app.web.limits import Limits
 from perdure.app.web.request import Request
@@ -288,6 +288,35 @@ def test_a_client_that_goes_within_its_body_is_an_error_to_others(
         assert started.wait(TIMEOUT)
     assert ended.wait(TIMEOUT)
     assert type(failures[0]).__name__ == "ClientGoneError"
+
+
+@pytest.mark.parametrize("fields", [[], ["Connection: close"]])
+def test_who_waits_for_a_body_is_told_when_the_reply_has_left(
+    serve: Serve, fields: list[str]
+) -> None:
+    ended = threading.Event()
+    failures: list[BaseException | None] = []
+
+    async def read(request: Request) -> None:
+        try:
+            await request.read()
+        except BodyDroppedError as error:
+            failures.append(error)
+        ended.set()
+
+    tasks: list[asyncio.Task[None]] = []
+
+    async def page(request: Request) -> str:
+        tasks.append(asyncio.create_task(read(request)))
+        await asyncio.sleep(0)
+        return "enough"
+
+    with serve(Post(page)).connect() as client:
+        assert client.ask(post("Content-Length: 5", *fields, body=b"abc")).body == b"enough"
+        assert ended.wait(TIMEOUT)
+        assert len(failures) == 1
+        if not fields:
+            assert client.ask(b"de" + GET).body == b"hello"
 
 
 URLENCODED = ["Content-Type: application/x-www-form-urlencoded"]
