@@ -6,6 +6,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
+from perdure.app.web.gateways import asgiexchange
 from perdure.app.web.gateways.gateway import current_registry
 
 from ..paper import DiskError, Paper
@@ -255,6 +256,68 @@ def test_the_end_of_a_reply_is_told_to_who_waits_for_the_client_to_leave(serve: 
     with served.connect() as client:
         assert client.ask(GET).body == b"fine"
         served.arrive(lambda: notes == [{"type": "http.disconnect"}])
+
+
+def test_who_reads_on_behind_the_reply_is_told_that_nothing_comes(serve: Serve) -> None:
+    notes: list[Any] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        waiting = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        await says(b"fine")(scope, receive, send)
+        notes.append(await waiting)
+
+    served = serve(gateway(app))
+    with served.connect() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+        assert client.reply().body == b"fine"
+        served.arrive(lambda: notes == [{"type": "http.disconnect"}])
+
+
+@pytest.mark.parametrize("patience", [0.0, WAIT])
+def test_an_endless_body_for_a_head_ends_and_holds_nobody_up(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    monkeypatch.setattr(asgiexchange, "_PATIENCE", patience)
+    notes: list[Any] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD":
+            await begin(send)
+            try:
+                while not notes:
+                    await give(send, b"more", more=True)
+            except OSError as error:
+                notes.append(str(error))
+                raise
+        await says(b"others")(scope, receive, send)
+
+    served = serve(gateway(app))
+    assert served.get(method="HEAD").status == 200
+    if patience:
+        assert served.get().body == b"others"
+        served.call(lambda: notes.append("enough"))
+    else:
+        served.arrive(lambda: notes == ["the client is gone"])
+
+
+def test_who_asked_by_head_is_gone_when_the_head_has_left(serve: Serve) -> None:
+    notes: list[Any] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await receive()
+        waiting = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        await begin(send)
+        await give(send, b"a piece", more=True)
+        notes.append(await waiting)
+        notes.append(await receive())
+        await give(send, b"and another")
+
+    served = serve(gateway(app))
+    with served.connect() as client:
+        client.ask(GET.replace(b"GET", b"HEAD"), head_only=True)
+        served.arrive(lambda: notes == [{"type": "http.disconnect"}] * 2)
 
 
 def test_a_stop_waits_for_what_goes_on_behind_replies(serve: Serve) -> None:

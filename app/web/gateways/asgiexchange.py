@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, cast
 
 from ...turns import UnsafeError, current
-from ..body import ClientGoneError
+from ..body import BodyDroppedError, ClientGoneError
 from ..errors import HTTPError
 from ..flow import Flow, GoneError
 from ..later import Later
@@ -23,6 +23,10 @@ Send = Callable[[Message], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _DISCONNECT: Final = "http.disconnect"
+
+_PATIENCE: Final = 5.0
+"""Seconds in which an application may go on giving a body where there is none, as of a HEAD: some do
+what they have to when they have given all of it."""
 
 
 class Exchange:
@@ -41,6 +45,7 @@ class Exchange:
         "_over",
         "_response",
         "_turn",
+        "_until",
         "reply",
         "request",
         "task",
@@ -58,6 +63,7 @@ class Exchange:
         self._left: asyncio.Future[None] | None = None
         self._over: asyncio.Event | None = None
         self._turn = turn
+        self._until = 0.0
 
     async def run(self, app: ASGI, scope: Scope, running: set[Any]) -> None:
         """Call the application, and see what it leaves. As long as it runs, this is in `running`."""
@@ -94,7 +100,7 @@ class Exchange:
                 # Whatever the application makes of it, the client is told what was wrong.
                 self._refuse(error)
                 return {"type": _DISCONNECT}
-            except ClientGoneError:
+            except (BodyDroppedError, ClientGoneError):
                 return {"type": _DISCONNECT}
             self._is_read = body.complete and not body.buffered
             return {"type": "http.request", "body": piece, "more_body": not self._is_read}
@@ -105,7 +111,8 @@ class Exchange:
         """A part of the reply. Of one that comes in pieces, returns when the piece has left.
 
         Then it raises `GoneError` when the client is gone, also where the reply was cut because it
-        told of what cannot be saved. Raises `AppError` for what the protocol does not allow.
+        told of what cannot be saved; where there is no body, when it was given for some seconds.
+        Raises `AppError` for what the protocol does not allow.
         """
         kind = message["type"]
         if kind == "http.response.body":
@@ -138,13 +145,17 @@ class Exchange:
                 response.take(b"", "HEAD")
                 flow.close()
                 self._answer(response)
+                self._until = asyncio.get_running_loop().time() + _PATIENCE
+                if self._over is not None:
+                    self._over.set()
             else:
                 self._answer(response.flowing(flow.body()))
         if not is_more:
             self._finish()
         if flow.is_closed:
-            if self.request.method != "HEAD" and response.status not in BODILESS:
+            if asyncio.get_running_loop().time() >= self._until:
                 raise GoneError
+            await asyncio.sleep(0)
             return
         flow.put(body)
         if is_more:
@@ -202,7 +213,7 @@ class Exchange:
 
     async def _ended(self) -> None:
         """Returns when the reply is complete, or the client gone."""
-        if self._done:
+        if self._done or (self._flow is not None and self._flow.is_closed):
             return
         over = self._over = self._over or asyncio.Event()
         waits = [
