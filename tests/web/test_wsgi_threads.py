@@ -392,3 +392,48 @@ def test_a_stop_waits_for_what_goes_on_behind_a_reply(serve: Serve) -> None:
     going_on.set()
     rest.result(WAIT)
     assert done.is_set()
+
+
+def test_what_ends_late_is_not_counted_for_who_began_since(serve: Serve) -> None:
+    """As when a service is stopped and started again, or one application is at two places."""
+    begun, going_on = threading.Event(), threading.Event()
+
+    def app(environ: Environ, start: Start) -> Iterable[bytes]:
+        start("200 OK", [])
+        if environ["PATH_INFO"] == "/slow":
+            begun.set()
+            assert going_on.wait(WAIT)
+        return [b"x"]
+
+    served = serve(gateway(app))
+    with served.connect() as client:
+        client.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert begun.wait(WAIT)
+        asyncio.run_coroutine_threadsafe(served.site.close(), served.loop).result(WAIT)
+        assert served.get().body == b"x"
+        going_on.set()
+        assert client.reply().body == b"x"
+    served.arrive(lambda: _is_idle(served))
+    assert served.get().body == b"x"
+
+
+def test_all_who_wait_for_the_end_of_the_work_hear_of_it(serve: Serve) -> None:
+    begun, going_on = threading.Event(), threading.Event()
+
+    def app(environ: Environ, start: Start) -> Iterable[bytes]:
+        begun.set()
+        assert going_on.wait(WAIT)
+        start("200 OK", [])
+        return [b"x"]
+
+    served = serve(gateway(app))
+    with served.connect() as client:
+        client.send(GET)
+        assert begun.wait(WAIT)
+        rests = [
+            asyncio.run_coroutine_threadsafe(served.site.quiesce(), served.loop) for _ in range(2)
+        ]
+        served.call(lambda: None)
+        going_on.set()
+        for rest in rests:
+            rest.result(WAIT)

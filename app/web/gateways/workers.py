@@ -1,5 +1,6 @@
 """Threads that wait for work: as many as were asked for, and no longer queue than was allowed."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -20,6 +21,7 @@ class Workers:
         self._waiting = waiting
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._resting: asyncio.Event | None = None
         self.load = 0
         """Pieces of work that wait or are being done."""
 
@@ -41,6 +43,15 @@ class Workers:
     def done(self) -> None:
         """A piece of work has been done."""
         self.load -= 1
+        if not self.load and self._resting is not None:
+            self._resting.set()
+            self._resting = None
+
+    async def rest(self) -> None:
+        """Return when there is no work."""
+        while self.load:
+            self._resting = self._resting or asyncio.Event()
+            await self._resting.wait()
 
     def close(self) -> None:
         """Let the threads end when they have done what they do."""

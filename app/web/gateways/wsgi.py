@@ -21,7 +21,7 @@ _REST: Final = 3.0
 """Seconds, at a stop, for what goes on behind replies."""
 
 
-@persistent(transient=("_application", "_idle", "_loaded", "_workers"))
+@persistent(transient=("_application", "_loaded", "_workers"))
 class WSGIApplication(Gateway):
     """The WSGI application called ``module:object``, at this place and below.
 
@@ -36,7 +36,6 @@ class WSGIApplication(Gateway):
 
     protocol: ClassVar[str] = "WSGI"
     _application: "Application | None" = None
-    _idle: asyncio.Event | None = None
     _workers: Workers | None = None
 
     def __init__(self, app: str | App, *, threads: int = 8, waiting: int = 100) -> None:
@@ -51,9 +50,8 @@ class WSGIApplication(Gateway):
         self._application = application
 
     async def quiesce(self) -> None:
-        while self._workers is not None and self._workers.load:
-            self._idle = asyncio.Event()
-            await self._idle.wait()
+        if self._workers is not None:
+            await self._workers.rest()
 
     async def close(self) -> None:
         try:
@@ -70,7 +68,10 @@ class WSGIApplication(Gateway):
             return Response(b"", 204)  # RFC 9110, 9.3.7: asked of the server, not of a page
         application = self._application
         lock = None if application is None else application.between_threads
-        call = Call(request, asyncio.get_running_loop(), lock, self._done)
+        workers = self._workers
+        if workers is None:
+            workers = self._workers = Workers(repr(self), self.threads, self.waiting)
+        call = Call(request, asyncio.get_running_loop(), lock, workers)
         if request.body is None:
             return self._begin(call, io.BytesIO(), None)
         return self._gathered(call)
@@ -93,18 +94,8 @@ class WSGIApplication(Gateway):
         return self._begin(call, body, length)
 
     def _begin(self, call: Call, body: IO[bytes], length: int | None) -> Rendered:
-        workers = self._workers
-        if workers is None:
-            workers = self._workers = Workers(repr(self), self.threads, self.waiting)
-        if workers.is_full:
+        if call.workers.is_full:
             body.close()
             return error_page(503, headers=[("Retry-After", "1")])
-        call.prepare(self._loaded or self.load(), environ_of(call.request, body, length))
-        workers.begin(call.run)
+        call.begin(self._loaded or self.load(), environ_of(call.request, body, length))
         return call.reply
-
-    def _done(self, _call: Call) -> None:
-        if self._workers is not None:
-            self._workers.done()
-            if not self._workers.load and self._idle is not None:
-                self._idle.set()

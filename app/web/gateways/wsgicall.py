@@ -17,6 +17,7 @@ from ..response import BODILESS, Response
 from .appledger import AppTurn, ThreadLedger
 from .appresponse import HOP_BY_HOP, AppError, AppResponse
 from .gateway import complain, serving
+from .workers import Workers
 from .wsgienviron import Environ, FileWrapper
 
 WSGI = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -39,7 +40,6 @@ class Call:
     __slots__ = (
         "_app",
         "_context",
-        "_done",
         "_environ",
         "_flow",
         "_is_complete",
@@ -52,6 +52,7 @@ class Call:
         "body",
         "reply",
         "request",
+        "workers",
     )
 
     def __init__(
@@ -59,15 +60,15 @@ class Call:
         request: Request,
         loop: asyncio.AbstractEventLoop,
         lock: asyncio.Lock | None,
-        done: Callable[["Call"], None],
+        workers: Workers,
     ) -> None:
         self.request = request
         self.reply = Later()
         self.body: IO[bytes] | None = None
+        self.workers = workers
         self._app: WSGI | None = None
         self._environ: Environ = {}
         self._context: Context = copy_context()
-        self._done = done
         self._flow: Flow | None = None
         self._is_complete = False
         self._is_head = request.method == "HEAD"
@@ -78,12 +79,13 @@ class Call:
         self._ledger = ThreadLedger(ledger, loop, lock)
         self._turn = AppTurn(self._ledger)
 
-    def prepare(self, app: WSGI, environ: Environ) -> None:
-        """Have everything ready for the thread."""
+    def begin(self, app: WSGI, environ: Environ) -> None:
+        """Have `app` called by one of `workers`."""
         self._app = app
         self._environ = environ
         self._context.run(serving.set, self.request.registry)
         self._context.run(current.set, self._turn)
+        self.workers.begin(self.run)
 
     # In the thread.
 
@@ -234,7 +236,7 @@ class Call:
             self._fail(error)
         if self.body is not None:
             self.body.close()
-        self._done(self)
+        self.workers.done()
 
     def _paused(self) -> None:
         with suppress(UnsafeError):
