@@ -6,13 +6,14 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from perdure.app.web.proxy.destination import DestinationError
+from perdure.app.web.proxy.destination import DestinationError, is_open, networks
 from perdure.app.web.proxy.forwardproxy import ForwardProxy
 from perdure.app.web.proxy.reverseproxy import ReverseProxy
 from perdure.app.web.proxy.upstream import UpstreamLimits
@@ -136,6 +137,16 @@ def test_no_private_address_is_reached_by_any_spelling(
     assert connect(served, f"{host}:{behind.port}") in (403, 502)
     assert served.get(f"http://{host}:{behind.port}/").status in (403, 502)
     assert not behind.called()
+
+
+@pytest.mark.parametrize(
+    "address", ["::127.0.0.1", "::ffff:0:10.0.0.1", "64:ff9b:1::a00:1", "fec0::1", "5f00::1"]
+)
+def test_of_ipv6_only_what_the_internet_is_made_of_is_public(address: str) -> None:
+    """What else there is may be translated to a private address by some router, or be none at all."""
+    assert not is_open(ip_address(address), ())
+    assert is_open(ip_address(address), networks((address,)))
+    assert is_open(ip_address("2606:4700::1111"), ())
 
 
 class Resolving(asyncio.SelectorEventLoop):

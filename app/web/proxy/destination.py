@@ -29,6 +29,8 @@ Network = IPv4Network | IPv6Network
 
 # What an address of IPv6 is a cover for: RFC 6052, 3056 and 4380.
 _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
+# RFC 4291, 2.4, and IANA's registry: no other address of IPv6 has been given to anybody in public.
+_UNICAST: Final = IPv6Network("2000::/3")
 
 
 @attrs.define(str=False)
@@ -134,6 +136,8 @@ def is_open(address: Address, private: Iterable[Network]) -> bool:
     address = true_address(address)
     if is_within(address, private):
         return True
+    if isinstance(address, IPv6Address) and address not in _UNICAST:
+        return False
     return address.is_global and not address.is_multicast
 
 
