@@ -49,6 +49,18 @@ def test_the_environment_is_made_from_nothing(
         }
 
 
+def test_the_host_is_the_one_that_counts(serve: Serve, tmp_path: Path) -> None:
+    """RFC 9112, 3.2.2: what chose the site is what its programs are told, and nothing beside it."""
+    script = CGIScript(perl(tmp_path, ENVIRONMENT))
+    served = serve(script, trusted_proxies=["127.0.0.1"])
+    with served.connect() as client:
+        environment = told(client, line=b"GET http://real.example:82/ HTTP/1.1")
+        assert environment["HTTP_HOST"] == b"real.example:82"
+        assert (environment["SERVER_NAME"], environment["SERVER_PORT"]) == (b"real.example", b"82")
+        environment = told(client, b"X-Forwarded-For: 1.2.3.4", b"X-Forwarded-Host: public.example")
+        assert environment["HTTP_HOST"] == environment["SERVER_NAME"] == b"public.example"
+
+
 def test_no_field_can_pass_for_another(served: Served) -> None:
     """CVE-2016-5385, and names that become the same when dashes become underscores."""
     with served.connect() as client:

@@ -90,6 +90,8 @@ def _fields(request: "Request", *, passes_authorization: bool) -> dict[bytes, by
             continue
         if name != "authorization" or passes_authorization:
             fields.setdefault(name, []).append(value)
+    if "host" in fields:
+        fields["host"] = [request.host]
     return {
         b"HTTP_" + name.upper().replace("-", "_").encode(): (
             # RFC 9110, 5.3; RFC 6265, 4.2.1
