@@ -105,6 +105,18 @@ def test_who_asks_for_what_is_answered_so(
         assert reply.get("sec-websocket-version") == "13"
 
 
+@pytest.mark.parametrize(("scheme", "status"), [("http", 403), ("https", 101)])
+def test_a_page_without_tls_does_not_talk_to_one_with_it(
+    serve: Serve, scheme: str, status: int
+) -> None:
+    """Whoever is on the way could have written it, and would talk with the cookies of the other."""
+    served = serve(Echo(), trusted_proxies=["127.0.0.1"])
+    told = ("X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: https")
+    with served.connect() as client:
+        fields = handshake(*told, f"Origin: {scheme}://site.example")
+        assert client.ask(fields, head_only=True).status == status
+
+
 def test_the_key_is_answered_as_the_standard_has_it(serve: Serve) -> None:
     with serve(Echo()).connect() as client:
         reply = client.ask(handshake(key="dGhlIHNhbXBsZSBub25jZQ=="), head_only=True)

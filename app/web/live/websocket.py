@@ -99,8 +99,8 @@ def check_origin(request: "Request", allowed: Sequence[str] = ()) -> None:
     """Refuse a page of another site that would talk in the name of its visitor, cookies and all.
 
     `allowed` are origins as browsers write them, ``https://app.example.org``, that may do so; ``*``
-    stands for all. A page of the same host may, and what is no browser: that says nothing.
-    Raises `HTTPError` (403).
+    stands for all. A page of the same host may, but for one without TLS if this has it, and what is
+    no browser: that says nothing. Raises `HTTPError` (403).
     """
     origin = request.headers.get("origin")
     if origin is None or "*" in allowed or origin.lower() in (each.lower() for each in allowed):
@@ -110,7 +110,7 @@ def check_origin(request: "Request", allowed: Sequence[str] = ()) -> None:
         port = {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
         parts, port = urlsplit(""), None
-    if port is not None and parts.netloc:
+    if port is not None and parts.netloc and not (request.secure and port == 80):
         # Behind a proxy that speaks TLS nobody may know which port was meant.
         host = request.host.lower().removesuffix(":80").removesuffix(":443")
         if parts.netloc.removesuffix(f":{port}") == host:
@@ -183,10 +183,13 @@ class WebSocket(Wire):
             self.close(1011, "the server failed")
             for task in self._beside:
                 task.cancel()
-            if self._beside:
-                await asyncio.wait(self._beside)
-            if turn is not None:
-                self._end(turn)
+            try:
+                if self._beside:
+                    await asyncio.wait(self._beside)
+            finally:
+                # Also if this is cancelled once more: when the server is, and then the connection.
+                if turn is not None:
+                    self._end(turn)
 
     def _end(self, turn: Turn) -> None:
         try:
