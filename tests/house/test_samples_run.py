@@ -283,6 +283,22 @@ def test_a_proxy_leads_where_it_may() -> None:
         assert run.ask("/").status_code == 404
 
 
+def test_the_monster_leads_around_no_guard() -> None:
+    users_with_ada()
+    with running(("mkapp web --path samples/pages --auth /hello.rpy=users",)) as run:
+        led = "/vhost.rpy/http/harbour.example:80"
+        assert run.ask(f"{led}/hours.rpy").text.endswith(" at /hours.rpy\n")
+        assert run.ask(f"{led}/hello.rpy").status_code == 401
+        assert run.ask(f"{led}/hello.rpy", auth=("ada", "lovelace")).status_code == 200
+
+
+def users_with_ada() -> None:
+    """A file ``users``, in which ada has the password lovelace."""
+    users = Path("users")
+    users.touch(0o600)
+    users.write_text(f"ada:{Cost(ln=10).record('lovelace')}\n")
+
+
 def test_a_static_page_follows_a_log() -> None:
     with running(STORIES["sightings"]) as run:
         shown = run.ask("/").text
@@ -313,9 +329,7 @@ def test_a_package_brings_a_kind_of_application(
     )
     with running(STORIES["banners"]) as run:
         assert "To the skerry by ferry" in run.ask("/").text
-    users = Path("users")
-    users.touch(0o600)
-    users.write_text(f"ada:{Cost(ln=10).record('lovelace')}\n")
+    users_with_ada()
     with running(("mkapp banners --users users",)) as run:
         soap = {"name": "soap", "text": "Soap & towels", "link": "https://soap.example/"}
         assert run.ask("/put", method="POST", data=soap).status_code == 401
