@@ -1,15 +1,18 @@
 """What the options of ``mkapp web`` do, each by a request."""
 
+import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from perdure.app.web.gateways.wsgi import WSGIApplication
 from perdure.app.web.resource import Resource
 from perdure.app.web.routing.hosts import VirtualHosts
 from perdure.persist.errors import PerdureError
 
-from ..web.conftest import Served
+from ..web.conftest import Reply, Served
 from ..web.kinds.auth import CHEAP
 from .webmade import ask, made, serving
 
@@ -161,6 +164,80 @@ def test_parts_are_for_those_who_say_who_they_are(site: Path, other: Path) -> No
         assert [ask(served, "/").status, ask(served, "/", ada).status] == [401, 200]
 
 
+def digested(served: Served, algorithm: str) -> str:
+    """The user ada's proof for /a.txt, by the challenge of this algorithm."""
+    challenges = ask(served, "/a.txt").get_all("www-authenticate")
+    challenge = next(each for each in challenges if f"algorithm={algorithm}," in each)
+    nonce = re.search(r'nonce="([^"]+)"', challenge)
+    assert nonce
+
+    def hashed(text: str) -> str:
+        return hashlib.new(algorithm.replace("-", ""), text.encode()).hexdigest()
+
+    known = f"{hashed('ada:lab:lovelace')}:{nonce[1]}:00000001:c:auth:{hashed('GET:/a.txt')}"
+    return (
+        f'Authorization: Digest username="ada", realm="lab", nonce="{nonce[1]}", uri="/a.txt",'
+        f' algorithm={algorithm}, qop=auth, nc=00000001, cnonce="c", response="{hashed(known)}"'
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+def test_a_password_may_be_proved_by_what_a_file_for_digest_has(site: Path, algorithm: str) -> None:
+    kept = hashlib.new(algorithm.replace("-", ""), b"ada:lab:lovelace").hexdigest()
+    users = site / "users"
+    users.write_text(f"ada:lab:{kept}\n")
+    users.chmod(0o600)
+    (site / "a.txt").write_text("a")
+    with serving("--path", site, "--digest", f"/={users}", "--realm", "lab") as served:
+        assert ask(served, "/a.txt").status == 401
+        assert ask(served, "/a.txt", digested(served, algorithm)).body == b"a"
+    with pytest.raises(PerdureError, match="realm 'restricted'; say --realm 'lab'"):
+        made("--path", site, "--digest", f"/={users}")
+
+
+def test_templates_are_pages_and_find_each_other(site: Path) -> None:
+    (site / "hello.txt.jinja").write_text("hello {{ request.path }}")
+    with serving("--path", site, "--templates", ".jinja") as served:
+        reply = ask(served, "/hello.txt.jinja")
+    assert (reply.get("content-type"), reply.body) == (
+        "text/plain; charset=utf-8",
+        b"hello /hello.txt.jinja",
+    )
+
+
+def test_a_body_may_be_as_large_as_was_said() -> None:
+    with serving("--wsgi", f"{__name__}:wsgi", "--max-body", "1k") as served:
+        statuses = [post(served, b"x" * length).status for length in (1024, 1025)]
+    assert statuses == [200, 413]
+    limits = made("--wsgi", f"{__name__}:wsgi", "--max-body", "2G").site.limits
+    assert (limits.body, limits.upload) == (2 << 30, 2 << 30)
+
+
+def post(served: Served, body: bytes) -> Reply:
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    with served.connect() as client:
+        return client.ask(head.encode() + body)
+
+
+def test_so_many_threads_as_were_asked_for_answer() -> None:
+    root = made("--wsgi", f"{__name__}:wsgi", "--wsgi-threads", "3").site.resource
+    assert isinstance(root, WSGIApplication)
+    assert root.threads == 3
+
+
+def test_scripts_of_other_sites_may_do_what_was_said(site: Path) -> None:
+    origin = "https://app.example.org"
+    options = ("--cors-method", "PUT", "--cors-header", "Content-Type", "--cors-credentials")
+    with serving("--path", site, "--cors", origin, *options) as served:
+        head = f"OPTIONS / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nOrigin: {origin}\r\n"
+        with served.connect() as client:
+            reply = client.ask(f"{head}Access-Control-Request-Method: PUT\r\n\r\n".encode())
+    assert reply.get("access-control-allow-origin") == origin
+    assert reply.get("access-control-allow-methods") == "GET, HEAD, POST, PUT"
+    assert reply.get("access-control-allow-headers") == "Content-Type"
+    assert reply.get("access-control-allow-credentials") == "true"
+
+
 def test_a_single_page_application_answers_where_there_is_no_page(site: Path) -> None:
     with serving("--path", site, "--spa", "index.html") as served:
         reply = ask(served, "/any/where", "Accept: text/html")
@@ -198,9 +275,18 @@ def test_replies_have_the_fields_that_were_asked_for(site: Path) -> None:
 
 
 def test_our_own_pages_are_protected_without_being_asked(site: Path) -> None:
-    with serving("--path", site) as served:
-        for path in ("/docs/", "/gone"):
-            assert "default-src 'none'" in (ask(served, path).get("content-security-policy") or "")
+    users = site / "users"
+    users.write_text(f"ada:{CHEAP.record('lovelace')}\n")
+    users.chmod(0o600)
+    options = ("--login", f"/in={users}")
+    with serving("--path", site, *options) as served:
+        pages = {path: ask(served, path) for path in ("/docs/", "/gone", "/in/login")}
+        pages["unreadable"] = ask(served, "/", "Broken field")
+    for path, page in pages.items():
+        policy = page.get("content-security-policy") or ""
+        assert "default-src 'none'" in policy, path
+        assert "frame-ancestors 'none'" in policy, path
+        assert page.get("x-content-type-options") == "nosniff", path
 
 
 def test_replies_are_compressed_when_that_is_asked_for(site: Path) -> None:
@@ -263,6 +349,14 @@ def test_settings_of_files_are_those_of_every_folder(site: Path, other: Path) ->
         (("--path", ".", "--processor", "pl=a.B"), "expected .EXTENSION"),
         (("--path", ".", "--processor", ".pl=B"), "expected module.Class"),
         (("--path", ".", "--cors", "example.org"), "example.org"),
+        (("--path", ".", "--cors-method", "PUT"), "--cors-method: only with --cors"),
+        (("--path", ".", "--cors", "*", "--cors-method", "P T"), "methods 'P T'"),
+        (("--path", ".", "--cors", "*", "--cors-header", "X:"), "headers 'X:'"),
+        (("--path", ".", "--cors", "*", "--cors-credentials"), "have to be named"),
+        (("--path", ".", "--wsgi-threads", "3"), "--wsgi-threads: only with --wsgi"),
+        (("--path", ".", "--templates", "jinja"), "--templates jinja: expected .EXT"),
+        (("--path", ".", "--templates", ".t", "--processor", ".t=os.getcwd"), "says otherwise"),
+        (("--users", "--templates", ".t"), "--templates: only for files"),
         (("--path", ".", "--csp", "a\nb"), "control characters"),
         (("--path", ".", "--cache-control", "a\nb"), "control characters"),
         (("--path", ".", "--error-page", "lost.html"), "expected STATUS=FILE"),

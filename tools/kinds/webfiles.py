@@ -17,7 +17,7 @@ _OF_ALL: Final = {
     "spa": "fallback",
 }
 _PROGRAMS: Final = ("cgi", "php")
-_OF_SCRIPTS: Final = ("no_scripts", *_PROGRAMS, "processor")
+_OF_SCRIPTS: Final = ("no_scripts", *_PROGRAMS, "templates", "processor")
 GIVERS: Final = ("path", "vhost", "host_folder")
 """The options that say where files are."""
 
@@ -57,12 +57,24 @@ def _processors(options: Mapping[str, Any]) -> "dict[str, Processor]":
         if options["no_scripts"] or (name in _PROGRAMS and not options[name]):
             # Not run, but not published either: a folder may hold scripts with its secrets in them.
             found[extension] = static.withhold
+    for extension in options["templates"]:
+        from ...app.web.template import TemplateFile
+
+        found[_extension(extension, "--templates", ".EXTENSION")] = TemplateFile
     for text in options["processor"]:
-        extension, kind = halves("--processor", text, ".EXTENSION=module.Class")
-        if not extension.startswith(".") or len(extension) < 2:
-            raise BuildError(f"--processor {text}: expected .EXTENSION=module.Class")
+        expected = ".EXTENSION=module.Class"
+        extension, kind = halves("--processor", text, expected)
+        extension = _extension(extension, "--processor", expected)
+        if extension in options["templates"]:
+            raise BuildError(f"--processor {text}: --templates says otherwise of {extension}")
         found[extension] = _imported(kind, "--processor")
     return found
+
+
+def _extension(text: str, option: str, expected: str) -> str:
+    if not text.startswith(".") or len(text) < 2 or "/" in text:
+        raise BuildError(f"{option} {text}: expected {expected}")
+    return text
 
 
 def folder(path: str, settings: Mapping[str, Any]) -> "File":

@@ -9,6 +9,7 @@ from .weboptions import flag, halves
 
 if TYPE_CHECKING:
     from ...app.web.auth.doorkeeper import Doorkeeper
+    from ...app.web.auth.htpasswd import HtdigestFile
     from ...app.web.auth.protected import Protected
     from ...app.web.resource import Resource
 
@@ -61,16 +62,27 @@ def _protected(
     from ...app.web.auth.htpasswd import HtdigestFile, HtpasswdFile
     from ...app.web.auth.protected import Protected, Scheme
 
-    kind = HtdigestFile if way == "digest" else HtpasswdFile
-    keeper = keepers.setdefault((kind.__name__, file), Doorkeeper(kind(file)))
+    if way == "digest":
+        from ...app.web.auth.digestauth import Digest
+
+        # The tool that writes such files knows MD5 alone; SHA-256 is for who writes better ones.
+        users = HtdigestFile(file)
+        _check_realm(users, realm)
+        keeper = keepers.setdefault((way, file), Doorkeeper(users))
+        return Protected(wrapped, keeper, Digest(realm, ("SHA-256", "MD5")))
+    keeper = keepers.setdefault(("auth", file), Doorkeeper(HtpasswdFile(file)))
     schemes: tuple[Scheme, ...] = (Basic(realm),)
     if way == "login":
         from ...app.web.auth.formlogin import FormLogin
 
         # For programs, which have no use for a page.
         schemes = (FormLogin(), *schemes)
-    elif way == "digest":
-        from ...app.web.auth.digestauth import Digest
-
-        schemes = (Digest(realm),)
     return Protected(wrapped, keeper, *schemes)
+
+
+def _check_realm(users: "HtdigestFile", realm: str) -> None:
+    """Raises `BuildError` if all in the file are of other realms: nobody would ever get in."""
+    realms = users.realms()
+    if realms and realm not in realms:
+        known = " or ".join(f"--realm {each!r}" for each in sorted(realms))
+        raise BuildError(f"--digest: nobody in {users.path} is of realm {realm!r}; say {known}")

@@ -1,5 +1,6 @@
 """The options of ``mkapp web``, by the sections of its help."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,27 @@ import click
 from ..kind import BuildError, Option
 
 DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
+
+_SIZE: Final = re.compile(r"([0-9]{1,15})([KMG]?)", re.IGNORECASE)
+_SHIFTS: Final = {"": 0, "K": 10, "M": 20, "G": 30}
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: plain, or with K, M or G behind it for so many times 1024 of them."""
+
+    name = "SIZE"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        found = _SIZE.fullmatch(str(value))
+        if not found:
+            self.fail(
+                f"{value!r} is not a number of bytes, such as 5000, 500K, 20M or 2G", param, ctx
+            )
+        number, unit = found.groups()
+        return int(number) << _SHIFTS[unit.upper()]
+
 
 _PATH: Final = click.Path(path_type=Path, exists=True)
 _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -32,6 +54,12 @@ _ROOTS: Final = (
     ),
     _root(["--resource-script"], type=_PATH, help="Serve what this script defines."),
     _root(["--wsgi"], metavar="MODULE:OBJECT", help="Serve a WSGI application, in threads."),
+    _root(
+        ["--wsgi-threads"],
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="How many requests --wsgi answers at a time; default: 8.",
+    ),
     _root(["--asgi"], metavar="MODULE:OBJECT", help="Serve an ASGI application."),
 )
 
@@ -135,6 +163,13 @@ _FILES: Final = (
     _file(["--cgi"], is_flag=True, default=False, help="Run .cgi files, as programs."),
     _file(["--php"], is_flag=True, default=False, help="Run .php files, by php-cgi."),
     _file(
+        ["--templates"],
+        multiple=True,
+        metavar=".EXT",
+        help="Files of this extension are Jinja2 templates, and answered as the pages they make; "
+        "repeatable.",
+    ),
+    _file(
         ["--processor"],
         multiple=True,
         metavar=".EXT=MODULE.CLASS",
@@ -190,6 +225,25 @@ _REPLIES: Final = (
         metavar="ORIGIN",
         help="Let scripts of pages at this origin read replies; repeatable; '*' is any.",
     ),
+    _reply(
+        ["--cors-method"],
+        multiple=True,
+        metavar="METHOD",
+        help="What they may ask by besides GET, HEAD and POST; repeatable.",
+    ),
+    _reply(
+        ["--cors-header"],
+        multiple=True,
+        metavar="NAME",
+        help="A header that they may send besides the plain ones, such as Content-Type for JSON; "
+        "repeatable.",
+    ),
+    _reply(
+        ["--cors-credentials"],
+        is_flag=True,
+        default=False,
+        help="They may ask as the visitor who is logged in; only for origins that are named.",
+    ),
     _reply(["--compress"], is_flag=True, default=False, help="Compress replies: zstd, br, gzip."),
     _reply(["--not-found"], type=_FILE, help="A template for errors 404; see --error-page."),
     _reply(["--forbidden"], type=_FILE, help="A template for errors 403; see --error-page."),
@@ -227,6 +281,12 @@ _DOORS: Final = (
         multiple=True,
         metavar="ADDRESS",
         help="Believe Forwarded and X-Forwarded-* from this address, network, or unix; repeatable.",
+    ),
+    _door(
+        ["--max-body"],
+        type=Size(),
+        help="The most that a request may bring, uploads included: a number of bytes, or 500K, 20M, "
+        "2G; default: 16M.",
     ),
     _door(
         ["-l", "--logfile"],

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..kind import BuildError
-from .weboptions import halves
+from .weboptions import flag, halves
 
 if TYPE_CHECKING:
     from ...app.web.replies.replyfields import FieldRule
     from ...app.web.resource import Resource
 
+_OF_CORS: Final = ("cors_method", "cors_header", "cors_credentials")
 _PAGES: Final = ("text/html", "application/xhtml+xml", "image/svg+xml")
 
 
@@ -26,15 +27,30 @@ def wrapped(options: Mapping[str, Any], root: "Resource") -> "Resource":
         from ...app.web.replies.replyfields import ReplyFields
 
         root = ReplyFields(root, rules)
-    if options["cors"]:
-        from ...app.web.replies.crossorigin import CrossOrigin
-
-        root = CrossOrigin(root, options["cors"])
+    root = _shared(options, root)
     if options["compress"]:
         from ...app.web.replies.compression import Compressed
 
         root = Compressed(root)
     return root
+
+
+def _shared(options: Mapping[str, Any], root: "Resource") -> "Resource":
+    """`root`, for the scripts of other origins if there are any."""
+    if not options["cors"]:
+        unused = [flag(name) for name in _OF_CORS if options[name]]
+        if unused:
+            raise BuildError(f"{', '.join(unused)}: only with --cors")
+        return root
+    from ...app.web.replies.crossorigin import CrossOrigin
+
+    return CrossOrigin(
+        root,
+        options["cors"],
+        methods=("GET", "HEAD", "POST", *options["cors_method"]),
+        headers=options["cors_header"],
+        credentials=bool(options["cors_credentials"]),
+    )
 
 
 def header(text: str) -> tuple[str, str]:

@@ -56,6 +56,8 @@ def _base(options: Mapping[str, Any], kept: "Resource | None") -> "Resource | No
     if not given and not any(options[name] for name in _INSTEAD):
         ways = ", ".join(map(flag, (*_ROOTS, *_INSTEAD)))
         raise BuildError(f"say what to serve: --path FOLDER, or one of {ways}")
+    if options["wsgi_threads"] and not options["wsgi"]:
+        raise BuildError("--wsgi-threads: only with --wsgi")
     if kept is not None:
         return kept
     if options["path"]:
@@ -69,7 +71,9 @@ def _base(options: Mapping[str, Any], kept: "Resource | None") -> "Resource | No
     if options["wsgi"]:
         from ...app.web.gateways.wsgi import WSGIApplication
 
-        return _checked(WSGIApplication(options["wsgi"]))
+        threads = options["wsgi_threads"]
+        settings = {"threads": threads} if threads else {}
+        return _checked(WSGIApplication(options["wsgi"], **settings))
     if options["asgi"]:
         from ...app.web.gateways.asgi import ASGIApplication
 

@@ -11,6 +11,7 @@ import attrs
 
 from ....persist.secret import Secret
 from ..errors import HTTPError
+from ..ownpage import OwnPage
 from ..resource import Rendered, Resource
 from ..response import Response
 from .basicauth import check_records
@@ -27,17 +28,7 @@ _LARGEST: Final = 16 * 1024
 _WRONG: Final = "Name or password is wrong."
 _AGAIN: Final = "That took too long, or your browser keeps no cookies. Please try again."
 
-_OURS: Final = "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-_HEADERS: Final = (
-    ("Cache-Control", "no-store"),
-    (
-        "Content-Security-Policy",
-        f"default-src 'none'; style-src 'unsafe-inline'; {_OURS}",
-    ),
-    ("Referrer-Policy", "same-origin"),
-    ("X-Frame-Options", "DENY"),
-    ("X-Content-Type-Options", "nosniff"),
-)
+_HEADERS: Final = (("Cache-Control", "no-store"),)
 # Read now: after a chroot it is too late.
 _SOURCE: Final = Path(__file__).with_name("templates").joinpath("login.html").read_text("utf-8")
 
@@ -179,7 +170,7 @@ class _FormPage(Resource):
             name=name,
             token=token.value.reveal(),
         )
-        return Response(page, status, (*_HEADERS, *more))
+        return OwnPage(page, status, (*_HEADERS, *more))
 
 
 class _LoginPage(_FormPage):
@@ -231,7 +222,7 @@ class _LogoutPage(_FormPage):
 
 
 def _sent(target: str) -> Response:
-    return Response(b"", 303, [("Location", target), ("Cache-Control", "no-store")])
+    return Response(b"", 303, [("Location", target), *_HEADERS])
 
 
 @cache

@@ -172,6 +172,10 @@ class HtdigestFile(UserFile):
         except UsersError:
             return True  # which is told to whoever asks for an account
 
+    def realms(self) -> frozenset[str]:
+        """Those that anybody in it is of. Raises `UsersError`."""
+        return frozenset(each.partition(" ")[2] for each in self._read().digests)
+
     def _accounts(self, line: str) -> tuple[str, str, Secret[str]]:
         name, _, rest = line.partition(":")
         realm, _, digest = rest.rpartition(":")
