@@ -38,6 +38,9 @@ class HTTPChannel(Rendering):
             self._proxies = proxies
         if not self._server.join(self):
             self._refuse(HTTPError(503, headers=[("Retry-After", "1")]))
+        elif self._server.draining:
+            # Accepted before the doors were closed; who was idle then has been let go as well.
+            self.close()
 
     def eof_received(self) -> bool:
         # A client that shuts down its sending side has mostly gone. Only a file in flight, which
@@ -70,6 +73,7 @@ class HTTPChannel(Rendering):
     def upgrade(self, request: Request, upgrade: Upgrade) -> None:
         body = self._body
         if body is not None and not body.complete:
+            upgrade.tunnel.closed(None)
             raise ResourceError(
                 upgrade.tunnel, "a request with a body cannot become something else"
             )

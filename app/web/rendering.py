@@ -218,6 +218,8 @@ class Rendering(Output):
                 await send_stream(self, request, rendered, tells_state=tells_state)
             elif self._request is request:
                 self._deliver(request, resource, rendered)
+            else:
+                _discard(rendered)
         except asyncio.CancelledError as error:
             # If it is not the channel that cancelled, a resource failed: its client must not wait.
             if self._request is request:

@@ -7,7 +7,6 @@ import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
@@ -219,86 +218,6 @@ def test_heads_that_were_seen_before_do_not_add_up(serve: Serve) -> None:
 # The end.
 
 
-def draining(served: Served, seconds: float | None) -> "Future[None]":
-    """Begins to drain; the result comes when it is done."""
-    future = asyncio.run_coroutine_threadsafe(served.server.drain(seconds), served.loop)
-    served.arrive(lambda: served.server.draining)
-    return future
-
-
-def test_draining_closes_idle_connections_at_once(serve: Serve) -> None:
-    served = serve(Page())
-    with served.connect() as client, served.connect() as fresh:
-        assert client.ask(GET).body == b"hello"
-        served.arrive(lambda: len(served.server.connections) == 2)
-        draining(served, None).result(TIMEOUT)
-        assert client.closed()
-        assert fresh.closed()
-
-
-def test_draining_lets_requests_finish_and_closes_after_them(serve: Serve) -> None:
-    go, started = threading.Event(), threading.Event()
-
-    async def slow(request: Request) -> str:
-        started.set()
-        while not go.is_set():
-            await asyncio.sleep(0.001)
-        return "done"
-
-    served = serve(Page(slow))
-    with served.connect() as client, served.connect() as half:
-        client.send(GET)
-        half.send(GET[:20])
-        assert started.wait(TIMEOUT)
-        served.arrive(lambda: sum(c.buffered for c in served.channels()) == 20)
-        end = draining(served, None)
-        assert not end.done()
-        go.set()
-        half.send(GET[20:])
-        for each in (client, half):
-            reply = each.reply()
-            assert (reply.body, reply.get("connection")) == (b"done", "close")
-            assert each.closed()
-        end.result(TIMEOUT)
-
-
-def test_draining_cuts_what_is_not_done_in_time(serve: Serve) -> None:
-    started, ended = threading.Event(), threading.Event()
-
-    async def forever(request: Request) -> str:
-        started.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-        return "never"
-
-    served = serve(Page(forever))
-    with served.connect() as client:
-        client.send(GET)
-        assert started.wait(TIMEOUT)
-        draining(served, 0.01).result(TIMEOUT)
-        assert ended.is_set()
-        assert client.rest() == b""
-
-
-def test_draining_twice_is_as_good_as_once(serve: Serve) -> None:
-    served = serve(Page())
-    for _ in range(2):
-        draining(served, 0).result(TIMEOUT)
-
-
-def test_connections_that_come_while_draining_wait_for_the_successor(serve: Serve) -> None:
-    served = serve(Page())
-    draining(served, 0).result(TIMEOUT)
-    with served.connect() as client:
-        client.send(GET)
-        client.socket.settimeout(0.05)
-        with pytest.raises(TimeoutError):
-            client.socket.recv(1)
-    assert not served.server.connections
-
-
 @pytest.mark.parametrize("size", [100, 5_000_000])
 def test_a_client_that_is_still_sending_hears_the_refusal(serve: Serve, size: int) -> None:
     served = serve(Page(), limits=Limits(body=1000))
@@ -339,39 +258,6 @@ def test_a_client_that_half_closes_gets_all_that_it_pipelined(serve: Serve) -> N
         for _ in range(500):
             assert client.reply().body == b"hello"
         assert client.closed()
-
-
-def test_draining_closes_connections_whose_reply_had_begun(serve: Serve) -> None:
-    go, started = threading.Event(), threading.Event()
-
-    async def stream() -> AsyncIterator[str]:
-        yield "begun "
-        started.set()
-        while not go.is_set():
-            await asyncio.sleep(0.001)
-        yield "done"
-
-    served = serve(Page(lambda request: stream()))
-    with served.connect() as client:
-        client.send(GET)
-        assert started.wait(TIMEOUT)
-        end = draining(served, None)
-        go.set()
-        assert client.reply().body == b"begun done"
-        assert client.closed()
-        end.result(TIMEOUT)
-
-
-def test_draining_closes_connections_that_rest(serve: Serve) -> None:
-    served = serve(Page())
-    with served.connect() as client:
-        assert (
-            client.ask(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabc").status == 200
-        )
-        end = draining(served, None)
-        client.send(b"de")
-        assert client.closed()
-        end.result(TIMEOUT)
 
 
 def test_a_refused_client_hears_of_it_over_tls(

@@ -1,6 +1,7 @@
 """Upgrades: a page hands its connection over to something that does not speak HTTP."""
 
 import asyncio
+import contextlib
 import ssl
 from pathlib import Path
 
@@ -146,19 +147,40 @@ def test_a_client_that_leaves_before_is_told_to_the_tunnel(serve: Serve) -> None
     assert "opened" not in door.tunnel.told
 
 
+def test_a_client_that_leaves_a_page_which_goes_on_is_told_to_the_tunnel(serve: Serve) -> None:
+    class Stubborn(Door):
+        async def render_GET(self, request: Request) -> Rendered:
+            self.requests.append(request)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return Upgrade(self.tunnel, [("Upgrade", "shout")])
+
+    door = Stubborn()
+    served = serve(door)
+    with served.connect() as client:
+        client.send(GET)
+        served.arrive(lambda: bool(door.requests))
+    served.arrive(lambda: bool(door.tunnel.told))
+    assert door.tunnel.told == ["closed"]
+
+
 def test_a_body_is_read_first_or_it_is_an_error(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    served = serve(Door())
+    door = Door()
+    served = serve(door)
     post = b"POST / HTTP/1.1\r\nHost: x\r\nX-Read: %b\r\nContent-Length: 3\r\n\r\n"
     with served.connect() as client:
         client.send(post % b"1")
         client.send(b"abcdef")
         assert client.until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
         assert client.exactly(9) == b"HELLO DEF"
+    gone(served)
+    door.tunnel.told.clear()
     with served.connect() as client:
         client.send((post % b"1").replace(b"X-Read: 1\r\n", b""))
         assert client.reply().status == 500
+    assert door.tunnel.told == ["closed"]
     assert "a request with a body cannot become something else" in caplog.text
 
 
