@@ -1,5 +1,7 @@
 """What a page says to clients, and what cannot be lost any more."""
 
+import asyncio
+
 from perdure.app.application import Application
 from perdure.app.watching import watching
 from perdure.app.web.live.websocket import WebSocket, WebSocketResource
@@ -113,3 +115,33 @@ def test_a_page_in_a_registry_that_is_not_journaled_works_as_well(serve: Serve) 
     with FrameClient(served) as client:
         assert client.ask("tell") == "1"
         assert client.ask("tell") == "2"
+
+
+def test_a_turn_ends_also_where_the_server_cuts_the_connection_of_a_page_that_tidies_up(
+    serve: Serve,
+) -> None:
+    class Tidying(WebSocketResource):
+        async def connected(self, socket: WebSocket, request: Request) -> None:
+            counter = request.registry.get_component(Counter, default=Counter)
+
+            async def besides() -> None:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    # Some rounds of the loop, in which the connection is lost as well.
+                    for _ in range(5):
+                        await asyncio.sleep(0)
+
+            socket.beside(besides())
+            try:
+                async for _ in socket:
+                    pass
+            finally:
+                counter.value = 7
+
+    served = serve(Tidying(), journal=Paper(), application=with_counter())
+    with FrameClient(served) as client:
+        client.send(frame(TEXT, b"hello"))
+        served.held(0)
+        asyncio.run_coroutine_threadsafe(served.server.drain(0), served.loop).result(20)
+        served.held(1)
