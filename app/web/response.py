@@ -152,6 +152,16 @@ class Response:
         lowered = name.lower()
         return next((value for each, value in self._headers if each.lower() == lowered), None)
 
+    @property
+    def type(self) -> str:
+        """The media type that it tells, in lower case and without parameters; empty if it tells none."""
+        given = self.get_header("content-type")
+        if given is None:
+            if self._is_untyped or self.status in BODILESS:
+                return ""
+            given = self._usual_type
+        return given.partition(";")[0].strip().lower()
+
     def replaced(
         self,
         *,
@@ -161,19 +171,30 @@ class Response:
     ) -> "Response":
         """A copy with another body, status or list of fields; what is None stays as it is.
 
-        With another body, the type of the former is told unless `headers` tells one, and the length
-        that a stream declared is not kept.
+        With another body, the type of the former is told unless `headers` tells one; where none was
+        told, none is. The length that a stream declared is not kept.
         """
         fields = list(self._headers if headers is None else headers)
         if body is not None:
             fields = [each for each in fields if each[0].lower() != "content-length"]
             typed = any(name.lower() == "content-type" for name, _ in fields)
-            if not typed and not isinstance(self.body, FileBody) and self.status not in BODILESS:
-                kind = type_of_bytes if isinstance(self.body, bytes) else type_of_str
-                fields.append(("Content-Type", kind))
-        return Response(
+            if not (typed or self._is_untyped or self.status in BODILESS):
+                fields.append(("Content-Type", self._usual_type))
+        copy = Response(
             self.body if body is None else body, self.status if status is None else status, fields
         )
+        copy._typed = copy._typed or self._is_untyped
+        return copy
+
+    @property
+    def _is_untyped(self) -> bool:
+        """Whether nobody knows its type: a guess would be taken for knowledge by who reads it."""
+        is_said = self._typed or isinstance(self.body, FileBody)
+        return is_said and self.get_header("content-type") is None
+
+    @property
+    def _usual_type(self) -> str:
+        return type_of_bytes if isinstance(self.body, bytes) else type_of_str
 
     @property
     def closes(self) -> bool:
@@ -192,8 +213,7 @@ class Response:
         """
         lines = self._lines
         if not self._typed and length != 0 and not isinstance(self.body, FileBody):
-            kind = type_of_bytes if isinstance(self.body, bytes) else type_of_str
-            lines += b"Content-Type: %b\r\n" % kind.encode()
+            lines += b"Content-Type: %b\r\n" % self._usual_type.encode()
         if length is not None and self.status not in BODILESS:
             lines += b"Content-Length: %d\r\n" % length
         return lines
@@ -228,4 +248,6 @@ class PreparedResponse:
         lines = self.head.decode("latin-1").split("\r\n")[1:-1]
         fields = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
         kept = [each for each in fields if each[0].lower() != "content-length"]
-        return Response(self.body, self.status, kept)
+        response = Response(self.body, self.status, kept)
+        response._typed = True  # The head had all there is to tell.
+        return response

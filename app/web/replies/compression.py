@@ -29,7 +29,7 @@ from ....persist.errors import PerdureError
 from ..filebody import FileBody, FileRange
 from ..files.precompressed import chosen
 from ..resource import Resource, Wrapper
-from ..response import BODILESS, Body, Response, type_of_bytes, type_of_str
+from ..response import BODILESS, Body, Response
 from ..sending import FileShrunkError, LengthError, PieceError
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Compressed(Wrapper):
             status in BODILESS
             or status == 206
             or response.get_header("content-encoding") is not None
-            or not self._fits(_type(response))
+            or not self._fits(response.type)
         ):
             return response
         fields = _varied(response.headers)
@@ -176,15 +176,13 @@ class Compressed(Wrapper):
         if request.method == "HEAD":
             if isinstance(response.body, FileBody):
                 response.body.close()
-            return response.replaced(body=_nothing(), headers=_typed(response, kept))
+            return response.replaced(body=_nothing(), headers=kept)
         body = response.body
         if size is not None and size <= _AT_ONCE and isinstance(body, str | bytes):
             data = body.encode() if isinstance(body, str) else body
-            return response.replaced(
-                body=coder.add(data) + coder.end(), headers=_typed(response, kept)
-            )
+            return response.replaced(body=coder.add(data) + coder.end(), headers=kept)
         coded = _coded(_pieces(response), coder)
-        return response.replaced(body=coded, headers=_typed(response, kept))
+        return response.replaced(body=coded, headers=kept)
 
     def _fits(self, kind: str) -> bool:
         from fnmatch import fnmatchcase
@@ -193,21 +191,6 @@ class Compressed(Wrapper):
 
 
 _OF_PLAIN: Final = frozenset(("content-length", "accept-ranges"))
-
-
-def _type(response: Response) -> str:
-    given = response.get_header("content-type")
-    if given is None:
-        given = type_of_bytes if isinstance(response.body, bytes) else type_of_str
-    return given.partition(";")[0].strip().lower()
-
-
-def _typed(response: Response, fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """`fields` with the type that the body had which is to be another now."""
-    if response.get_header("content-type") is None and not isinstance(response.body, FileBody):
-        kind = type_of_bytes if isinstance(response.body, bytes) else type_of_str
-        return [*fields, ("Content-Type", kind)]
-    return fields
 
 
 def _varied(fields: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

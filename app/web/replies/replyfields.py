@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 
 from ....persist.errors import PerdureError
-from ..filebody import FileBody
 from ..resource import Resource, Wrapper
-from ..response import BODILESS, Response, common_header_line, type_of_bytes, type_of_str
+from ..response import Response, common_header_line
 
 if TYPE_CHECKING:
     from ..request import Request
@@ -84,7 +83,7 @@ class ReplyFields(Wrapper):
         return self.wrapped
 
     def _answer(self, request: "Request", response: Response) -> Response:
-        kind = _type(response)
+        kind = response.type
         known = {name.lower() for name, _ in response.headers}
         added: list[tuple[str, str]] = []
         for rule in self.rules:
@@ -92,12 +91,3 @@ class ReplyFields(Wrapper):
                 known.add(rule.name.lower())
                 added.append((rule.name, rule.value))
         return response.replaced(headers=[*response.headers, *added]) if added else response
-
-
-def _type(response: Response) -> str:
-    given = response.get_header("content-type")
-    if given is None:
-        if response.status in BODILESS or isinstance(response.body, FileBody):
-            return ""
-        given = type_of_bytes if isinstance(response.body, bytes) else type_of_str
-    return given.partition(";")[0].strip().lower()
