@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 from collections.abc import AsyncIterator
-from io import BufferedReader, BytesIO
-from tempfile import gettempdir
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import parse_qsl
 
 import attrs
@@ -16,7 +14,7 @@ from ...persist.files import temporary_name
 from .body import BodyTooLargeError
 from .errors import HTTPError
 from .limits import Limits
-from .spool import Spool, SpooledPart
+from .spool import Spool
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
@@ -32,8 +30,6 @@ _HEADER: Final = 16 * 1024
 """The fields of one part, and what may stand before the first."""
 
 _LONGEST_BOUNDARY: Final = 200
-
-_report = logging.getLogger("perdure.web")
 
 
 class Upload:
@@ -73,8 +69,7 @@ class Upload:
         if self._content is not None:
             return BytesIO(self._content)
         assert self._spool is not None
-        part = SpooledPart(self._spool, self._offset, self.size)
-        return cast(BinaryIO, BufferedReader(part, _PIECE))
+        return self._spool.open(self._offset, self.size)
 
     async def read(self) -> bytes:
         """The whole content, in memory. Raises `ValueError` when the reply has left."""
@@ -226,18 +221,11 @@ class _Reader:
                         is_complete = await self._feed(data[start : start + _PIECE])
             if not is_complete:
                 raise HTTPError(400, "The form breaks off before its end.")
-        except OSError as error:
-            self._close()
-            _report.error("an upload cannot be kept in %s: %s", gettempdir(), error)
-            raise HTTPError(507, "There is no room for what was sent.") from None
         except BaseException:
-            self._close()
+            if self._spool is not None:
+                self._spool.close()
             raise
         return Form(self._fields, self._files, self._spool)
-
-    def _close(self) -> None:
-        if self._spool is not None:
-            self._spool.close()
 
     async def _feed(self, data: bytes) -> bool:
         """Take what came; whether the last part is complete with it."""
@@ -286,7 +274,7 @@ class _Reader:
             raise HTTPError(413, detail)
         if part.offset < 0 and part.size > self._memory:
             if self._spool is None:
-                self._spool = await asyncio.to_thread(Spool)
+                self._spool = Spool()
             part.offset = self._spool.size
         if part.offset >= 0 and part.waiting >= _WRITE:
             await self._spill(part)

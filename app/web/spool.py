@@ -1,22 +1,29 @@
 """What is too large to be kept in memory while a request is answered: one unnamed file of it."""
 
 import asyncio
+import logging
 import os
 import tempfile
 import threading
-from io import RawIOBase
-from typing import TYPE_CHECKING, Final
+from io import BufferedReader, BytesIO, RawIOBase
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from .errors import HTTPError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _COPY: Final = 8 * 1024 * 1024
+_PIECE: Final = 64 * 1024
+
+_report = logging.getLogger("perdure.web")
 
 
 class Spool:
     """A file without a name, in the folder for temporary files, that nobody has to clean up.
 
-    Nothing of it is left when it is closed, nor when the process is killed. It may be closed while a
+    It is made when something is first put into it, and nothing of it is left when it is closed, nor
+    when the process is killed. It may be closed while a
     thread writes: the file is then closed by that thread, as the last of what it does, so that
     nothing is ever written into another file that got its number.
     """
@@ -26,17 +33,31 @@ class Spool:
         self._lock = threading.Lock()
         self._uses = 0
         self._is_closed = False
-        self._descriptor, self._can_be_linked = _open()
+        self._descriptor = -1
+        self._can_be_linked = False
 
     @property
     def is_closed(self) -> bool:
         """Whether what was in it is gone."""
         return self._is_closed
 
+    @property
+    def descriptor(self) -> int:
+        """The file itself, at its beginning, for a process that is to read it; -1 if there is none."""
+        return self._descriptor
+
     async def append(self, data: bytes) -> None:
-        """Write `data` behind what there is, in a thread. Raises OSError."""
+        """Write `data` behind what there is, in a thread. Raises `HTTPError` 507 if it cannot be."""
         offset, self.size = self.size, self.size + len(data)
-        await asyncio.to_thread(self._write, data, offset)
+        try:
+            await asyncio.to_thread(self._write, data, offset)
+        except OSError as error:
+            _report.error("what is sent cannot be kept in %s: %s", tempfile.gettempdir(), error)
+            raise HTTPError(507, "There is no room for what was sent.") from None
+
+    def open(self, offset: int, length: int) -> BinaryIO:
+        """So much of it as a file to be read, as long as this is not closed."""
+        return cast(BinaryIO, BufferedReader(_Part(self, offset, length), _PIECE))
 
     def read(self, length: int, offset: int) -> bytes:
         """So much of what there is. Raises `ValueError` once it is closed."""
@@ -74,7 +95,11 @@ class Spool:
             self._is_closed = True
             if self._uses:
                 return
-        os.close(self._descriptor)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
     def _begin(self) -> None:
         with self._lock:
@@ -87,11 +112,13 @@ class Spool:
             self._uses -= 1
             if self._uses or not self._is_closed:
                 return
-        os.close(self._descriptor)
+        self._let_go()
 
     def _write(self, data: bytes, offset: int) -> None:
         self._begin()
         try:
+            if self._descriptor < 0:
+                self._descriptor, self._can_be_linked = _open()
             rest = memoryview(data)
             while rest:
                 written = os.pwrite(self._descriptor, rest, offset)
@@ -129,7 +156,37 @@ def _open() -> tuple[int, bool]:
         return descriptor, False
 
 
-class SpooledPart(RawIOBase):
+class Gathered:
+    """What comes in pieces: in memory up to `memory` bytes of it, in a `Spool` when it is more."""
+
+    def __init__(self, memory: int) -> None:
+        self.size = 0
+        self._memory = memory
+        self._pieces: list[bytes] = []
+        self._spool: Spool | None = None
+
+    async def append(self, piece: bytes) -> None:
+        """Keep `piece`, too. Raises as `Spool.append`."""
+        self.size += len(piece)
+        self._pieces.append(piece)
+        if self.size > self._memory:
+            pieces, self._pieces = self._pieces, []
+            self._spool = self._spool or Spool()
+            await self._spool.append(b"".join(pieces))
+
+    def open(self) -> BinaryIO:
+        """All of it as a file to be read, as long as this is not closed."""
+        if self._spool is None:
+            return BytesIO(b"".join(self._pieces))
+        return self._spool.open(0, self.size)
+
+    def close(self) -> None:
+        """Forget it. Twice is once."""
+        if self._spool is not None:
+            self._spool.close()
+
+
+class _Part(RawIOBase):
     """A part of a `Spool`, as a file to be read."""
 
     def __init__(self, spool: Spool, offset: int, length: int) -> None:

@@ -170,6 +170,18 @@ def test_a_body_of_untold_length_is_bounded(serve: Serve, tmp_path: Path) -> Non
     served.arrive(lambda: files(script) == 0)
 
 
+def test_a_body_that_cannot_be_kept_is_answered_507(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with serve(CGIScript(program(tmp_path, ECHO))).connect() as client:
+        monkeypatch.setattr(os, "pwrite", full)
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert client.ask(head + b"186a0\r\n" + bytes(100_000)).status == 507
+
+
 def test_nothing_of_a_request_is_ever_a_word_of_a_command(serve: Serve, tmp_path: Path) -> None:
     """RFC 3875, 4.4, would have the words of a query without = on the command line."""
     program(tmp_path, HEAD + '; printf "%s," "$#" "$@" "$QUERY_STRING" "$PATH_INFO"')

@@ -22,7 +22,7 @@ from perdure.app.web.head import parse_head
 from perdure.app.web.limits import Limits
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource
-from perdure.app.web.spool import Spool
+from perdure.app.web.spool import Gathered, Spool
 
 from .conftest import Serve
 
@@ -260,7 +260,27 @@ def test_a_disk_that_is_full_is_said(
         monkeypatch.setattr(os, "pwrite", full)
         reply = client.ask(post(part("f", b"x" * 5000, "n") + b"--B--\r\n"))
         assert (reply.status, b"no room" in reply.body) == (507, True)
-    assert "an upload cannot be kept in" in caplog.text
+        monkeypatch.undo()
+        assert client.ask(post(part("f", b"x" * 5000, "n") + b"--B--\r\n")).status == 200
+    assert "what is sent cannot be kept in" in caplog.text
+
+
+def test_what_comes_in_pieces_is_the_same_in_memory_and_in_a_file() -> None:
+    pieces = [b"one\n", b"", b"two", b"three\n" * 1000]
+
+    async def gathered(memory: int) -> list[bytes]:
+        body = Gathered(memory)
+        for piece in pieces:
+            await body.append(piece)
+        with body.open() as file:
+            lines = list(file)
+        body.close()
+        body.close()
+        return lines
+
+    expected = b"".join(pieces).splitlines(keepends=True)
+    for memory in (0, 5, 1 << 20):
+        assert asyncio.run(gathered(memory)) == expected
 
 
 # A zip of death.

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from perdure.app.web.gateways.wsgienviron import SMALL
 from perdure.app.web.limits import Limits
 from perdure.app.web.resource import Resource
 
@@ -136,7 +135,7 @@ def test_a_request_for_the_server_itself_is_none_of_its_business(serve: Serve) -
 # The body of the request.
 
 
-@pytest.mark.parametrize("size", [0, 10, SMALL + 10])
+@pytest.mark.parametrize("size", [0, 10, 100_000])
 def test_input_is_a_file_of_any_length(serve: Serve, size: int) -> None:
     sent = (b"0123456789\n" * (size // 11 + 1))[:size]
 
@@ -151,6 +150,18 @@ def test_input_is_a_file_of_any_length(serve: Serve, size: int) -> None:
     with served.connect() as client:
         head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
         assert client.ask(head + sent).body == sent
+
+
+def test_an_input_that_cannot_be_kept_is_answered_507(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    with serve(gateway(says(b"read"))).connect() as client:
+        monkeypatch.setattr(os, "pwrite", full)
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
+        assert client.ask(head + bytes(100_000)).status == 507
 
 
 def test_a_valid_application_reads_its_input(serve: Serve) -> None:

@@ -9,13 +9,17 @@ from ..errors import error_page
 from ..request import Request
 from ..resource import Rendered
 from ..response import Response
+from ..spool import Gathered
 from .gateway import App, Gateway
 from .workers import Workers
 from .wsgicall import Call
-from .wsgienviron import SMALL, environ_of, spool
+from .wsgienviron import environ_of
 
 if TYPE_CHECKING:
     from ...application import Application
+
+_MEMORY: Final = 64 * 1024
+"""Bytes of a request's body; what is longer is kept in a file."""
 
 _REST: Final = 3.0
 """Seconds, at a stop, for what goes on behind replies."""
@@ -78,24 +82,19 @@ class WSGIApplication(Gateway):
 
     async def _gathered(self, call: Call) -> Rendered:
         """Calls the application when all of the request is there."""
-        body = call.body = spool()
-        length = 0
+        body = call.body = Gathered(_MEMORY)
         try:
             async for piece in call.request.stream():
-                length += len(piece)
-                if length <= SMALL:
-                    body.write(piece)
-                else:
-                    await asyncio.to_thread(body.write, piece)
-            body.seek(0)
+                await body.append(piece)
         except BaseException:
             body.close()
             raise
-        return self._begin(call, body, length)
+        return self._begin(call, body.open(), body.size)
 
     def _begin(self, call: Call, body: IO[bytes], length: int | None) -> Rendered:
         if call.workers.is_full:
-            body.close()
+            if call.body is not None:
+                call.body.close()
             return error_page(503, headers=[("Retry-After", "1")])
         call.begin(self._loaded or self.load(), environ_of(call.request, body, length))
         return call.reply

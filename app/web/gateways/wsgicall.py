@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import IO, Any, Final, cast
+from typing import Any, Final, cast
 
 from ...turns import UnsafeError, current
 from ..flow import Flow, GoneError
 from ..later import Later
 from ..request import Request
 from ..response import BODILESS, Response
+from ..spool import Gathered
 from .appledger import AppTurn, ThreadLedger
 from .appresponse import HOP_BY_HOP, AppError, AppResponse
 from .gateway import complain, serving
@@ -64,7 +65,7 @@ class Call:
     ) -> None:
         self.request = request
         self.reply = Later()
-        self.body: IO[bytes] | None = None
+        self.body: Gathered | None = None
         self.workers = workers
         self._app: WSGI | None = None
         self._environ: Environ = {}

@@ -5,7 +5,6 @@ import os
 import stat
 from collections.abc import Iterator
 from io import TextIOBase
-from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Final, Protocol
 
 from ..filebody import FileBody, FileRange
@@ -13,9 +12,6 @@ from ..request import Request
 from .gateway import address_of, place_of
 
 Environ = dict[str, Any]
-
-SMALL: Final = 64 * 1024
-"""Bytes of a request's body that are kept in memory; beyond it they are in an unnamed file."""
 
 # As for CGI: the connection's own, and what libraries would take for the proxy to use.
 _NEVER: Final = frozenset(
@@ -163,8 +159,3 @@ def _key(name: str) -> str:
         _names.clear()
     _names[name] = key
     return key
-
-
-def spool() -> IO[bytes]:
-    """Where a body is gathered."""
-    return SpooledTemporaryFile(max_size=SMALL)

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from ..body import BodyLateError, BodyTooLargeError
 from ..head import CHUNKED
+from ..spool import Spool
 
 if TYPE_CHECKING:
     from ..request import Request
@@ -22,8 +23,7 @@ class CGIBody:
     """
 
     def __init__(self, request: "Request") -> None:
-        self.file: IO[bytes] | None = None
-        """The whole body, if it had to be measured."""
+        self._file: Spool | None = None
         self.ahead = b""
         self._length = 0 if request.body is None else request.head.length
         self._rest = cast("AsyncGenerator[bytes]", request.stream())
@@ -33,6 +33,11 @@ class CGIBody:
     def length(self) -> int:
         """How many bytes the script will get; to be asked after `measure`."""
         return self._length
+
+    @property
+    def file(self) -> int | None:
+        """The whole body as an open file, if it had to be measured."""
+        return None if self._file is None else self._file.descriptor
 
     @property
     def is_empty(self) -> bool:
@@ -60,8 +65,8 @@ class CGIBody:
     async def measure(self, limit: int, seconds: float | None) -> None:
         """Finds the length of a body that did not tell, by keeping it in a temporary file.
 
-        Raises `BodyTooLargeError` over `limit` bytes, `BodyLateError` after `seconds`, and OSError if it
-        cannot be kept.
+        Raises `BodyTooLargeError` over `limit` bytes, `BodyLateError` after `seconds`, and as
+        `Spool.append`.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -70,19 +75,14 @@ class CGIBody:
             raise BodyLateError from None
 
     async def _spool(self, limit: int) -> None:
-        from tempfile import TemporaryFile
-
-        self.file = file = await asyncio.to_thread(TemporaryFile)
-        piece, size = self.ahead, 0
+        self._file = file = Spool()
+        piece = self.ahead
         while piece:
-            size += len(piece)
-            if size > limit:
+            if file.size + len(piece) > limit:
                 raise BodyTooLargeError(limit)
-            # The disk may be slow, and the others shall not wait for it.
-            await asyncio.to_thread(file.write, piece)
+            await file.append(piece)
             piece = await anext(self._rest, b"")
-        await asyncio.to_thread(file.seek, 0)
-        self._length = size
+        self._length = file.size
         self._ended = True
         self.ahead = b""
 
@@ -97,7 +97,6 @@ class CGIBody:
 
     async def close(self) -> None:
         """Forgets it; what was not taken is the channel's to deal with."""
-        file, self.file = self.file, None
-        if file is not None:
-            file.close()
+        if self._file is not None:
+            self._file.close()
         await self._rest.aclose()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import IO, Final
+from typing import Final
 
 from ....persist.errors import PerdureError
 from .cgibody import CGIBody
@@ -53,7 +53,7 @@ class CGIProcess:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._failure: PerdureError | None = None
-        stdin: int | IO[bytes] = subprocess.DEVNULL if body.is_empty else subprocess.PIPE
+        stdin = subprocess.DEVNULL if body.is_empty else subprocess.PIPE
         try:
             self._popen = subprocess.Popen(
                 command,
