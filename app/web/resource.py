@@ -111,7 +111,11 @@ class Resource:
         """Lets go of what `open` got; once for each `open`, also for one that has failed halfway."""
 
     def parts(self) -> "Iterable[Resource]":
-        """The resources that this one was built of: by default, those put below it by hand."""
+        """The resources that this one was built of: by default, those put below it by hand.
+
+        They are checked, opened and closed with the site. What `get_child` makes on the way is none
+        of them: whoever makes it opens and closes it.
+        """
         return self.children.values()
 
     def allowed_methods(self) -> tuple[str, ...]:

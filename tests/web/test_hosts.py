@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from perdure.app.web.request import Request
-from perdure.app.web.resource import ErrorPage, Resource
+from perdure.app.web.resource import ErrorPage, Resource, Wrapper
 from perdure.app.web.routing.hostfolder import HostFolder
 from perdure.app.web.routing.hostname import HostError
 from perdure.app.web.routing.hosts import VHostMonster, VirtualHosts
@@ -237,6 +237,24 @@ def test_settings_that_a_file_does_not_take_are_refused(tmp_path: Path) -> None:
 
 
 # The monster.
+
+
+def test_the_monster_alone_leads_to_the_whole_site_and_around_no_guard(serve: Serve) -> None:
+    class Guard(Wrapper):
+        def __init__(self, wrapped: Resource) -> None:
+            self.wrapped = wrapped
+
+        def enter(self, request: Request) -> Resource:
+            return ErrorPage(401) if request.host == "guarded.example" else self.wrapped
+
+    root = Resource()
+    root.put_child("open", ErrorPage(410))
+    root.put_child("vhost", VHostMonster())
+    served = serve(Guard(root))
+    assert served.get("/vhost/http/open.example:80/open").status == 410
+    assert served.get("/vhost/http/guarded.example/open").status == 401
+    assert served.get("/vhost/http/open.example/vhost/http/guarded.example/open").status == 401
+    assert served.get("/vhost/http/open.example" * 40 + "/open").status == 410
 
 
 def monster(tmp_path: Path) -> Resource:

@@ -86,15 +86,16 @@ class VirtualHosts(Wrapper):
 class VHostMonster(Wrapper):
     """Lets a proxy in front tell the address that the client has asked for, by the path.
 
-    Where this stands, ``/http/HOST:PORT/rest`` and ``/https/HOST:PORT/rest`` are answered by
-    `wrapped` as if ``/rest`` had been asked for at that host, by TLS or not: host, scheme and path of
-    the request are as the client knows them, and so are redirects.
+    Where this stands, ``/http/HOST:PORT/rest`` and ``/https/HOST:PORT/rest`` are answered as if
+    ``/rest`` had been asked for at that host, by TLS or not: host, scheme and path of the request
+    are as the client knows them, and so are redirects. The whole site answers, with its hosts and
+    guards; or `wrapped` alone, and then no guard of the site stands before that.
 
     It trusts whoever reaches it: let only the proxy do so, by an endpoint of its own or by an
     address that it publishes to nobody. Anything else at this place is answered 404.
     """
 
-    def __init__(self, wrapped: Resource) -> None:
+    def __init__(self, wrapped: Resource | None = None) -> None:
         self.wrapped = wrapped
 
     def enter(self, request: "Request") -> Resource:
@@ -106,10 +107,7 @@ class VHostMonster(Wrapper):
         request.head = request.head.moved("/" + "/".join(quote(each, safe="") for each in rest))
         request.prepath.clear()
         postpath[:] = rest
-        return self.wrapped
-
-    def parts(self) -> Iterable[Resource]:
-        return (self.wrapped,)
+        return request.root if self.wrapped is None else self.wrapped
 
 
 def _pattern(name: str) -> str:
