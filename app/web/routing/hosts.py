@@ -107,7 +107,10 @@ class VHostMonster(Wrapper):
         request.head = request.head.moved("/" + "/".join(quote(each, safe="") for each in rest))
         request.prepath.clear()
         postpath[:] = rest
-        return request.root if self.wrapped is None else self.wrapped
+        inner = self.wrapped or request.root
+        if inner is None:
+            raise HTTPError(404)  # a walk that no site has begun
+        return inner
 
 
 def _pattern(name: str) -> str:
