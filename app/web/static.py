@@ -130,8 +130,8 @@ class File(Resource):
         self.path = os.path.abspath(path)
         given = {
             "index_names": filesettings.texts("index_names", index_names),
-            "default_type": default_type,
-            "content_types": filesettings.by_extension("content_types", content_types),
+            "default_type": filesettings.media_type("default_type", default_type),
+            "content_types": filesettings.media_types("content_types", content_types),
             "ignored_extensions": tuple(
                 filesettings.dotted("ignored_extensions", extension)
                 for extension in filesettings.texts("ignored_extensions", ignored_extensions)

@@ -70,6 +70,10 @@ def test_a_page_that_fails_leaves_the_usual_one(
 def test_a_page_that_is_not_there_is_told_before_a_port_is_open(tmp_path: Path) -> None:
     with pytest.raises(ErrorPagesError, match=r"error page 404=.*: there is no such file"):
         ErrorPages(Page(), {404: tmp_path / "none.html"}).check()
+    broken = tmp_path / "broken.html"
+    broken.write_text("<h1>\n{% if %}")
+    with pytest.raises(ErrorPagesError, match=r"broken.html: line 2: Expected an expression"):
+        ErrorPages(Page(), {404: broken}).check()
     with pytest.raises(ErrorPagesError, match="from 400 to 599"):
         ErrorPages(Page(), {200: tmp_path / "none.html"})
 

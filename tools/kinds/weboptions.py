@@ -52,7 +52,7 @@ _ROOTS: Final = (
         metavar="MODULE.CLASS",
         help="Serve an instance of this Resource.",
     ),
-    _root(["--resource-script"], type=_PATH, help="Serve what this script defines."),
+    _root(["--resource-script"], type=_FILE, help="Serve what this script defines."),
     _root(["--wsgi"], metavar="MODULE:OBJECT", help="Serve a WSGI application, in threads."),
     _root(
         ["--wsgi-threads"],

@@ -1,5 +1,6 @@
 """What ``mkapp web`` is told of replies, whatever makes them."""
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from ...app.web.resource import Resource
 
 _OF_CORS: Final = ("cors_method", "cors_header", "cors_credentials")
+# RFC 9111, 5.2: names, some with a number, a word or a quoted list behind.
+_DIRECTIVE: Final = r'[\w-]+(=([\w.-]+|"[^"]*"))?'
+_DIRECTIVES: Final = re.compile(rf"{_DIRECTIVE}( *, *{_DIRECTIVE})*", re.ASCII)
 _PAGES: Final = ("text/html", "application/xhtml+xml", "image/svg+xml")
 
 
@@ -67,6 +71,8 @@ def _pages(options: Mapping[str, Any]) -> dict[int, str]:
         status, path = halves("--error-page", text, "STATUS=FILE")
         if not (status.isascii() and status.isdigit() and len(status) == 3):
             raise BuildError(f"--error-page {text}: expected STATUS=FILE, such as 404=lost.html")
+        if int(status) in found:
+            raise BuildError(f"--error-page {text}: there is another for {status}")
         found[int(status)] = path
     for status_of, name in ((404, "not_found"), (403, "forbidden")):
         if options[name]:
@@ -80,7 +86,14 @@ def _pages(options: Mapping[str, Any]) -> dict[int, str]:
 def _rules(options: Mapping[str, Any]) -> "list[FieldRule]":
     from ...app.web.replies.replyfields import FieldRule
 
-    found = [FieldRule.parse("Cache-Control", text) for text in options["cache_control"]]
+    found: list[FieldRule] = []
+    for text in options["cache_control"]:
+        rule = FieldRule.parse("Cache-Control", text)
+        if not _DIRECTIVES.fullmatch(rule.value):
+            raise BuildError(
+                f"--cache-control {text!r}: expected [TYPE,...=]VALUE, such as text/css=max-age=60"
+            )
+        found.append(rule)
     if options["csp"]:
         found.append(FieldRule("Content-Security-Policy", options["csp"], _PAGES))
     return found

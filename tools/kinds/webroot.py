@@ -26,6 +26,12 @@ def root(options: Mapping[str, Any], kept: "Resource | None" = None) -> "Resourc
 
     Raises a `PerdureError` for what cannot be.
     """
+    texts = {
+        name: value if isinstance(value, tuple) else (value,) for name, value in options.items()
+    }
+    empty = [flag(name) for name, given in texts.items() if "" in given]
+    if empty:
+        raise BuildError(f"{', '.join(empty)}: an empty text was given")
     webfiles.check_files(options)
     found = _base(options, kept)
     places = _places(options)
@@ -98,8 +104,12 @@ def _hosted(options: Mapping[str, Any], default: "Resource | None") -> "Resource
 
         found = hosts = VirtualHosts(found)
         settings = webfiles.settings(options)
+        names: set[str] = set()
         for text in options["vhost"]:
             name, path = halves("--vhost", text, "HOST=FOLDER")
+            if name in names:
+                raise BuildError(f"--vhost {text}: {name} has another folder already")
+            names.add(name)
             hosts.add_host(name, webfiles.folder(str(Path(path).absolute()), settings))
     return found
 

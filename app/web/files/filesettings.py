@@ -1,8 +1,9 @@
 """What a `File` can be told, and what is said of a setting that makes no sense."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 import attrs
 
@@ -12,6 +13,8 @@ from ..resource import Resource
 from .precompressed import CODINGS
 
 T = TypeVar("T")
+
+_MEDIA_TYPE: Final = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *;[ -~]*)?", re.ASCII)
 
 Processor = Callable[[str, Registry], object]
 """Called with the path of a file and the application's registry; gives a resource.
@@ -47,6 +50,21 @@ def callables(processors: dict[str, Processor]) -> dict[str, Processor]:
         if not callable(processor):
             raise StaticError("processors", extension, f"{processor!r} cannot be called")
     return processors
+
+
+def media_type(setting: str, given: str) -> str:
+    """`given` as it is. Raises `StaticError` for what is no content type (RFC 9110, 8.3.1)."""
+    if not _MEDIA_TYPE.fullmatch(given):
+        raise StaticError(setting, given, "a content type is expected, such as text/plain")
+    return given
+
+
+def media_types(setting: str, given: Mapping[str, str]) -> dict[str, str]:
+    """`given` by extensions in lower case. Raises `StaticError` for a wrong extension or type."""
+    found = by_extension(setting, given)
+    for kind in found.values():
+        media_type(setting, kind)
+    return found
 
 
 def dotted(setting: str, extension: str) -> str:

@@ -85,6 +85,17 @@ class ErrorTemplate(Resource):
         return Response(page, error.status, error.headers)
 
 
+def mistake(path: str) -> str | None:
+    """What is wrong with the template at `path`, that can be seen without showing it; or nothing."""
+    folder, name = os.path.split(path)
+    try:
+        _environment(folder).get_template(name)
+    except Exception as error:  # noqa: BLE001 - as above
+        line: int | None = getattr(error, "lineno", None)
+        return f"line {line}: {error}" if line else f"{type(error).__name__}: {error}"
+    return None
+
+
 def _usual(error: HTTPError) -> Response:
     return error_page(error.status, error.detail, headers=error.headers)
 

@@ -11,7 +11,7 @@ from .. import ownpage
 from ..errors import ErrorReply, HTTPError
 from ..resource import Resource, Wrapper
 from ..response import Response
-from .errorcontent import ErrorTemplate
+from .errorcontent import ErrorTemplate, mistake
 
 if TYPE_CHECKING:
     from ..request import Request
@@ -46,10 +46,13 @@ class ErrorPages(Wrapper):
                 raise ErrorPagesError(status, path, "an error has a status from 400 to 599")
 
     def check(self) -> None:
-        """Raises `ErrorPagesError` for a page that is not there."""
+        """Raises `ErrorPagesError` for a page that is not there, or is no template."""
         for status, path in self.pages.items():
             if not os.path.isfile(path):
                 raise ErrorPagesError(status, path, "there is no such file")
+            reason = mistake(path)
+            if reason:
+                raise ErrorPagesError(status, path, reason)
 
     def enter(self, request: "Request") -> Resource:
         request.transform(self._answer)
