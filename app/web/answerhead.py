@@ -44,6 +44,11 @@ class AnswerHead:
     lasts: bool
     options: frozenset[bytes]
 
+    @property
+    def version(self) -> str:
+        """``1.1`` or ``1.0``."""
+        return self.raw[5:8].decode("ascii")
+
 
 _NONE: Final[frozenset[bytes]] = frozenset()
 

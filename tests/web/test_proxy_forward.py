@@ -1,6 +1,7 @@
 """The forward proxy: it leads where it was allowed to, and nowhere else."""
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import ssl
@@ -64,7 +65,25 @@ def test_a_request_goes_where_its_address_says(behind: Behind, serve: Serve) -> 
         server.answer(b"there", "X: z")
         reply = client.reply()
         assert (reply.status, reply.body, reply.get("x")) == (200, b"there", "z")
+        assert (heard.get("via"), reply.get_all("via")) == ("1.1 perdure", ["1.1 perdure"])
         assert server.closed()
+
+
+def test_each_message_tells_by_which_versions_it_came(behind: Behind, serve: Serve) -> None:
+    place = f"127.0.0.1:{behind.port}"
+    served = serve(ForwardProxy([place], private=HERE))
+    with served.connect() as client:
+        client.send(f"GET http://{place}/ HTTP/1.0\r\nVia: 1.1 other\r\n\r\n".encode())
+        server = behind.accept()
+        request = server.until(b"\r\n\r\n")
+        assert request.index(b"Via: 1.1 other\r\n") < request.index(b"Via: 1.0 perdure\r\n")
+        server.send(b"HTTP/1.0 200 OK\r\nVia: 1.1 another\r\nContent-Length: 0\r\n\r\n")
+        assert client.reply().get_all("via") == ["1.1 another", "1.0 perdure"]
+
+
+def test_a_client_that_would_see_what_we_tell_is_told_what_it_may_do(serve: Serve) -> None:
+    reply = serve(ForwardProxy(["127.0.0.1:*"])).get("http://127.0.0.1:1/", method="TRACE")
+    assert (reply.status, "CONNECT" in (reply.get("allow") or "")) == (405, True)
 
 
 def test_a_tunnel_carries_whatever_both_sides_say(behind: Behind, serve: Serve) -> None:
@@ -274,6 +293,19 @@ def test_no_more_go_out_than_may(behind: Behind, serve: Serve) -> None:
         assert connect(served, place) == 503
         server.answer(b"first")
         assert client.reply().body == b"first"
+
+
+def test_no_more_tunnels_are_open_than_may_however_many_are_asked_for_at_once(
+    behind: Behind, serve: Serve
+) -> None:
+    place = f"127.0.0.1:{behind.port}"
+    served = serve(ForwardProxy([place], private=HERE, limits=UpstreamLimits(tunnels=2)))
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(served.connect()) for _ in range(30)]
+        for client in clients:
+            client.send(f"CONNECT {place} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answers = [client.reply(head_only=True).status for client in clients]
+    assert sorted(answers) == [200] * 2 + [503] * 28
 
 
 @pytest.mark.parametrize(

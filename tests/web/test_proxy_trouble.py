@@ -1,5 +1,6 @@
 """The reverse proxy when the server behind it is down, slow, closed, or asked too much."""
 
+import asyncio
 import logging
 import socket
 import threading
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from perdure.app.endpoints import parse_endpoint
 from perdure.app.web.channel import HTTPChannel
 from perdure.app.web.proxy.reverseproxy import ReverseProxy
-from perdure.app.web.proxy.upstream import UpstreamLimits
+from perdure.app.web.proxy.upstream import Pool, UpstreamLimits
+from perdure.app.web.proxy.upstreamconnection import UpstreamConnection
 
 from .behind import Accepted, Behind, is_cut, pool_of
 from .conftest import Connection, Serve, Served
@@ -310,3 +313,20 @@ def test_who_leaves_while_waiting_takes_no_connection_along(behind: Behind, serv
         assert server.request().line == "GET /3 HTTP/1.1"
         server.answer(b"3")
         assert third.reply().body == b"3"
+
+
+def test_what_is_sent_to_a_server_that_has_gone_while_it_took_nothing_waits_for_nobody() -> None:
+    class Gone(asyncio.Transport):
+        def is_closing(self) -> bool:
+            return True
+
+    async def scenario() -> None:
+        pool = Pool(parse_endpoint("tcp:1"), UpstreamLimits())
+        connection = UpstreamConnection(pool)
+        connection.transport = Gone()
+        connection.pause_writing()
+        connection.connection_lost(None)
+        async with asyncio.timeout(20):
+            await connection.send(b"0\r\n\r\n")
+
+    asyncio.run(scenario())

@@ -28,7 +28,7 @@ from .destination import (
 )
 from .passage import Passage
 from .passing import asked, passed_answer
-from .proxyfields import VIA, passed_back, passed_on
+from .proxyfields import ALLOWED, passed_back, passed_on, via
 from .upstream import Pool, UpstreamLimits
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _report = logging.getLogger("perdure.web")
 
 
-@persistent(transient=("_pools", "_passages"))
+@persistent(transient=("_pools", "_passages", "beginning"))
 class ForwardProxy(Wrapper):
     """Passes requests on to where their clients want them to go: ``http://`` addresses, and CONNECT.
 
@@ -57,6 +57,8 @@ class ForwardProxy(Wrapper):
 
     _pools: set[Pool] | None = None
     _passages: set[Passage] | None = None
+    beginning: int = 0
+    """How many tunnels are on their way to be opened."""
 
     def __init__(
         self,
@@ -108,11 +110,11 @@ class ForwardProxy(Wrapper):
         return pool
 
     def passages(self) -> set[Passage]:
-        """The tunnels that are open. Raises `GatewayError` if they are as many as may be."""
+        """The tunnels that are open. Raises `GatewayError` if there are as many as may be."""
         if self._passages is None:
             self._passages = set()
-        if len(self._passages) >= self.limits.tunnels:
-            raise UpstreamBusyError(f"{len(self._passages)} tunnels are open already")
+        if len(self._passages) + self.beginning >= self.limits.tunnels:
+            raise UpstreamBusyError(f"{self.limits.tunnels} tunnels are open already")
         return self._passages
 
     async def close(self) -> None:
@@ -152,7 +154,7 @@ class _Onward(Resource):
         if head.target[:7].lower() != "http://":
             raise HTTPError(400, "A proxy is asked for https addresses by CONNECT.")
         if request.method == "TRACE":
-            return error_page(405)
+            return error_page(405, headers=[("Allow", f"{ALLOWED}, CONNECT")])
         pool = proxy.new_pool(await proxy.way(authority, 80))
         target = f"{head.path}?{head.query}" if head.query else head.path
         asking = b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bConnection: close\r\n" % (
@@ -160,13 +162,14 @@ class _Onward(Resource):
             target.encode("ascii"),
             authority.encode("ascii"),
             passed_on(request),
-            VIA,
+            via(request.version),
         )
         exchange, answer = await asked(request, pool, asking)
         if answer.status == 101:
             exchange.abandon()
             raise BadAnswerError("it changed to a protocol that nobody asked for")
-        return passed_answer(exchange, answer, passed_back(answer))
+        fields = passed_back(answer) + via(answer.version)
+        return passed_answer(exchange, answer, fields)
 
     async def _connected(self, request: "Request") -> Upgrade:
         proxy = self._proxy
@@ -174,11 +177,14 @@ class _Onward(Resource):
             raise HTTPError(400, "CONNECT has no body.")
         where = await proxy.way(request.head.target, None)
         passages = proxy.passages()
+        proxy.beginning += 1
         try:
             transport, early = await where.connect(_Early, timeout=proxy.limits.connect_time)
         except ConnectError as error:
             late = isinstance(error.__cause__, TimeoutError)
             raise (UpstreamLateError if late else GatewayError)(str(error)) from None
+        finally:
+            proxy.beginning -= 1
         return Upgrade(
             Passage(transport, early.taken(), proxy.limits.tunnel_time, passages), status=200
         )

@@ -13,7 +13,8 @@ from ..answerhead import AnswerHead
 from ..errors import HTTPError
 from ..request import Request
 
-VIA: Final = b"Via: 1.1 perdure\r\n"
+ALLOWED: Final = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
+"""The methods that everybody knows: all pass but TRACE, which would show what else we tell."""
 
 # `X_Forwarded_For` and `X-Forwarded-For` are the same name to many a server behind (CGI, WSGI).
 _OF_REQUESTS = re.compile(
@@ -70,6 +71,11 @@ def forwarded(client: str, secure: bool, host: str) -> bytes:
         lines.append(f"X-Forwarded-Host: {host}")
     lines.append(f"Forwarded: {told}")
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+
+
+def via(version: str) -> bytes:
+    """The field that tells of a message of this version that it came by us (RFC 9110, 7.6.3)."""
+    return b"Via: %b perdure\r\n" % version.encode("ascii")
 
 
 def checked_host(request: Request) -> str:

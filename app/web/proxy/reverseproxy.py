@@ -15,18 +15,19 @@ from ....persist.persistent import persistent
 from ...certificates import CertificateError, client_context
 from ...endpoints import Endpoint, TCPEndpoint, TLSEndpoint, parse_endpoint
 from ..errors import error_page
-from ..gateways.gatewayerror import BadAnswerError, GatewayError, UpstreamBusyError
+from ..gateways.gatewayerror import BadAnswerError, GatewayError
 from ..resource import Rendered, Resource
 from ..upgrade import Upgrade
 from .passing import asked, passage, passed_answer
 from .proxyfields import (
-    VIA,
+    ALLOWED,
     as_pairs,
     becomes_websocket,
     checked_host,
     forwarded,
     passed_back,
     passed_on,
+    via,
     wants_websocket,
 )
 from .proxyplace import Places, mount_of, target_of
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]+")
-_ALLOWED: Final = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
 _UPGRADE: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 _report = logging.getLogger("perdure.web")
@@ -116,7 +116,7 @@ class ReverseProxy(Resource):
     def render(self, request: "Request") -> Rendered:
         if request.method == "TRACE":
             # It would show a client what we tell the server behind.
-            return error_page(405, headers=[("Allow", _ALLOWED)])
+            return error_page(405, headers=[("Allow", ALLOWED)])
         return self._passed(request)
 
     async def _passed(self, request: "Request") -> Rendered:
@@ -131,12 +131,12 @@ class ReverseProxy(Resource):
             (self.host or public).encode("ascii"),
             forwarded(request.client, request.secure, public),
             passed_on(request),
-            VIA,
+            via(request.version),
             _UPGRADE if upgrades else b"",
         )
         try:
-            if upgrades and len(pool.passages) >= self.limits.tunnels:
-                raise UpstreamBusyError(f"{self.limits.tunnels} tunnels lead there already")
+            if upgrades:
+                pool.check_tunnels()
             exchange, answer = await asked(request, pool, head)
             if answer.status == 101:
                 return self._tunnel(pool, exchange, answer, upgrades)
@@ -152,9 +152,13 @@ class ReverseProxy(Resource):
     def _tunnel(
         self, pool: Pool, exchange: "Exchange", answer: "AnswerHead", wanted: bool
     ) -> Upgrade:
-        if not wanted or not becomes_websocket(answer):
+        try:
+            if not wanted or not becomes_websocket(answer):
+                raise BadAnswerError("it changed to a protocol that nobody asked for")
+            pool.check_tunnels()  # There may be others since this was asked for.
+        except GatewayError:
             exchange.abandon()
-            raise BadAnswerError("it changed to a protocol that nobody asked for")
+            raise
         fields = [("Upgrade", "websocket"), *as_pairs(passed_back(answer))]
         return Upgrade(passage(pool, exchange, self.limits.tunnel_time), fields)
 

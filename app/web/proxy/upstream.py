@@ -159,6 +159,11 @@ class Pool:
             if found is not None and not found.transport.is_closing():
                 return found
 
+    def check_tunnels(self) -> None:
+        """Raises `GatewayError` if no further tunnel may lead there."""
+        if len(self.passages) >= self.limits.tunnels:
+            raise UpstreamBusyError(f"{self.limits.tunnels} tunnels lead there already")
+
     def join(self, connection: UpstreamConnection) -> None:
         """`connection` has been made."""
         # While there was none, nobody looked at the clock.
@@ -189,7 +194,7 @@ class Pool:
             self._let_one_in()
 
     def close(self) -> None:
-        """Close all connections; whoever waits for one is told."""
+        """Close all connections."""
         for connection in tuple(self.connections):
             connection.abort()
 

@@ -65,10 +65,14 @@ class UpstreamConnection(asyncio.Protocol):
         return exchange
 
     async def send(self, data: bytes) -> None:
-        """More of the request; returns when the upstream has taken so much that more may be sent."""
+        """More of the request; returns when the upstream has taken so much that more may be sent.
+
+        What is for a connection that is closed is dropped: the exchange knows of that.
+        """
         self.since = self.pool.now
-        if not self.transport.is_closing():
-            self.transport.write(data)
+        if self.transport.is_closing():
+            return
+        self.transport.write(data)
         if self._blocked:
             self._drained = self.pool.loop.create_future()
             await self._drained
