@@ -6,7 +6,7 @@ to be served in the first place.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..kind import BuildError
 from . import webfiles, webguards, webreplies
@@ -26,10 +26,7 @@ def root(options: Mapping[str, Any], kept: "Resource | None" = None) -> "Resourc
 
     Raises a `PerdureError` for what cannot be.
     """
-    texts = {
-        name: value if isinstance(value, tuple) else (value,) for name, value in options.items()
-    }
-    empty = [flag(name) for name, given in texts.items() if "" in given]
+    empty = [flag(name) for name, value in options.items() if _has_empty(value)]
     if empty:
         raise BuildError(f"{', '.join(empty)}: an empty text was given")
     webfiles.check_files(options)
@@ -50,6 +47,11 @@ def root(options: Mapping[str, Any], kept: "Resource | None" = None) -> "Resourc
     site = webguards.guarded(options, _placed(found, places))
     site = _rewritten(options, site, with_users=with_users)
     return _forwarding(options, webreplies.wrapped(options, site))
+
+
+def _has_empty(value: object) -> bool:
+    # An option that may be repeated has a tuple of values.
+    return value == "" or (isinstance(value, tuple) and "" in cast("tuple[object, ...]", value))
 
 
 def _base(options: Mapping[str, Any], kept: "Resource | None") -> "Resource | None":
