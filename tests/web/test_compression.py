@@ -191,6 +191,7 @@ def test_a_file_is_revalidated_by_the_weak_tag_and_its_parts_stay_plain(
     assert (again.get("etag"), again.get("vary")) == (tag, "Accept-Encoding")
     part = served.get("/style.css", "Accept-Encoding: br", "Range: bytes=4-8")
     assert (part.status, part.body, part.get("content-encoding")) == (206, b"that ", None)
+    assert part.get("vary") == "Accept-Encoding"
 
 
 def test_each_piece_of_a_stream_leaves_when_it_is_there(serve: Serve) -> None:

@@ -154,9 +154,11 @@ class Compressed(Wrapper):
         status = response.status
         if status == 304:
             return response.replaced(headers=_varied(_weak(response.headers)))
+        if status == 206:
+            # It says what the whole would have said (RFC 9110, 15.3.7).
+            return response.replaced(headers=_varied(response.headers))
         if (
             status in BODILESS
-            or status == 206
             or response.get_header("content-encoding") is not None
             or not self._fits(response.type)
         ):
