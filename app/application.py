@@ -76,7 +76,7 @@ class ProcessSettings:
     umask: int | None = attrs.field(default=None, validator=_check_umask)
 
 
-@persistent(transient=("ledger", "_thread"))
+@persistent(transient=("ledger",))
 @attrs.define(eq=False)
 class Application:
     """A tree of services, a registry of components, and the process they want.
@@ -90,7 +90,6 @@ class Application:
     registry: Registry = attrs.field(factory=Registry, kw_only=True)
     process: ProcessSettings = attrs.field(factory=ProcessSettings, kw_only=True)
     paths: list[str] = attrs.field(factory=list[str], kw_only=True)
-    _thread: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     ledger: Ledger | None = attrs.field(default=None, init=False)
     """What makes changes durable while it runs; None when they are saved at the end only."""
 
@@ -114,11 +113,6 @@ class Application:
                 raise
             turn.end()
 
-    @property
-    def between_threads(self) -> asyncio.Lock:
-        """Whoever has this knows that no code of `in_thread` is running."""
-        return self._thread
-
     async def in_thread(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """What `function` returns, called in a thread, as a part of the present turn.
 
@@ -126,5 +120,5 @@ class Application:
         The event loop goes on meanwhile: components that are changed in a thread should not be
         changed by what does not use one.
         """
-        async with self._thread:
+        async with self.registry.between_threads:
             return await asyncio.to_thread(function, *args, **kwargs)

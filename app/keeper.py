@@ -139,7 +139,7 @@ class Keeper:
             if ledger is not None:
                 await ledger.look_around()
                 await ledger.quiet(_PATIENCE)
-            async with self.keeping.beginning.application.between_threads:
+            async with self.keeping.beginning.application.registry.between_threads:
                 begun = time.monotonic()
                 # First of all: what ends with garbage may change components. And no collection is to
                 # touch, and so copy, what the child has as well.

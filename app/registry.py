@@ -1,7 +1,9 @@
 """The registry: an application's components, found by their class."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar, cast, overload
+from typing import Any, Final, TypeVar, cast, overload
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -14,6 +16,9 @@ from .turns import put, touch
 
 T = TypeVar("T")
 S = TypeVar("S")
+
+# Beside the registries, and not in them: they are saved.
+_between_threads: Final = WeakKeyDictionary["Registry", asyncio.Lock]()
 
 
 @attrs.define(str=False)
@@ -101,6 +106,17 @@ class Registry:
     def alarms(self) -> Alarms:
         """The calls to come, a component like others."""
         return self.get_component(Alarms, default=Alarms)
+
+    @property
+    def between_threads(self) -> asyncio.Lock:
+        """Whoever has this knows that no code in another thread has to do with components.
+
+        Provided that it came there by `Application.in_thread`, or is a WSGI application.
+        """
+        lock = _between_threads.get(self)
+        if lock is None:
+            lock = _between_threads[self] = asyncio.Lock()
+        return lock
 
     def set_adapter(self, source: type[S], target: type[T], factory: Callable[[S], T]) -> None:
         """Make components of `target` from those of `source` when they are asked for.

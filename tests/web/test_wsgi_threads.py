@@ -2,13 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
 from perdure.app.mutations import mutation
 from perdure.app.registry import Registry
 from perdure.app.web.gateways.gateway import current_registry
+from perdure.app.web.request import Request
+from perdure.app.web.resource import Resource
 
 from ..paper import DiskError, Paper
 from .conftest import Serve, Served
@@ -230,13 +232,28 @@ def test_the_loop_goes_on_while_a_thread_works(serve: Serve) -> None:
         assert slow.reply().body == slow.reply().body == b"done"
 
 
-def test_code_that_has_to_do_with_components_is_alone(serve: Serve) -> None:
+class Late(Resource):
+    """Has below it what it did not have when the server started, as what a script defines."""
+
+    def __init__(self, resource: Resource) -> None:
+        self.held = resource
+
+    def get_child(self, segment: str, request: Request) -> Resource:
+        return self.held
+
+
+@pytest.mark.parametrize("place", [lambda made: made, Late], ids=["in the tree", "of a script"])
+def test_code_that_has_to_do_with_components_is_alone(
+    serve: Serve, place: Callable[[Resource], Resource]
+) -> None:
     inside = threading.Semaphore(1)
     clashes: list[str] = []
     started = threading.Barrier(4, timeout=WAIT)
+    begun: set[int] = set()
 
     def app(environ: Environ, start: Start) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/first":
+        if threading.get_ident() not in begun:
+            begun.add(threading.get_ident())
             started.wait()
         counter = current_registry().get_component(Counter, default=Counter)
         if not inside.acquire(blocking=False):
@@ -248,16 +265,16 @@ def test_code_that_has_to_do_with_components_is_alone(serve: Serve) -> None:
         start("200 OK", [])
         return [b"%d" % counter.value]
 
-    served = serve(gateway(app, threads=4), journal=Instant())
+    served = serve(place(gateway(app, threads=4)), journal=Instant())
     clients = [served.connect() for _ in range(4)]
     for client in clients:
-        client.send(b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n" + GET * 5)
+        client.send(GET * 6)
     bodies = {client.reply().body for client in clients for _ in range(6)}
     for client in clients:
         client.socket.close()
     assert not clashes
     assert bodies == {b"%d" % number for number in range(1, 25)}
-    assert not served.application.between_threads.locked()
+    assert not served.registry.between_threads.locked()
 
 
 class Instant(Paper):
@@ -284,7 +301,7 @@ def test_a_thread_that_waits_for_its_client_is_in_nobodys_way(serve: Serve) -> N
         slow.until(b"\r\n\r\n")
         assert served.get().body == b"done"
     served.arrive(lambda: _is_idle(served))
-    assert not served.application.between_threads.locked()
+    assert not served.registry.between_threads.locked()
 
 
 def test_no_more_of_a_stream_is_made_than_the_client_takes(serve: Serve) -> None:

@@ -161,8 +161,8 @@ def _refuse(turn: Turn | None) -> None:
 class ThreadLedger(AppLedger):
     """As `AppLedger`, for a turn whose code runs in one thread and blocks there.
 
-    Where `lock` is given, code that has to do with components has it, so that no two threads are in
-    the middle of changing them: from the first component that it gets until `release`.
+    Code that has to do with components has `lock`, so that no two threads are in the middle of changing
+    them: from the first component that it gets until `release`.
     """
 
     __slots__ = ("_lock", "is_alone")
@@ -171,7 +171,7 @@ class ThreadLedger(AppLedger):
         self,
         ledger: Committer | None,
         loop: asyncio.AbstractEventLoop,
-        lock: asyncio.Lock | None,
+        lock: asyncio.Lock,
     ) -> None:
         super().__init__(ledger, loop)
         self._lock = lock
@@ -186,12 +186,11 @@ class ThreadLedger(AppLedger):
 
     def release(self) -> None:
         """Let others have the lock; in the loop, when the thread has set `is_alone` to False."""
-        if self._lock is not None:
-            self._lock.release()
+        self._lock.release()
 
     def _in_loop(self, function: Callable[[], R]) -> R:
         lock = self._lock
-        if self.is_alone or lock is None or threading.get_ident() == self._thread:
+        if self.is_alone or threading.get_ident() == self._thread:
             return super()._in_loop(function)
         context = copy_context()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from typing import IO, TYPE_CHECKING, ClassVar, Final
+from typing import IO, ClassVar, Final
 
 from ....persist.persistent import persistent
 from ..errors import error_page
@@ -15,9 +15,6 @@ from .workers import Workers
 from .wsgicall import Call
 from .wsgienviron import environ_of
 
-if TYPE_CHECKING:
-    from ...application import Application
-
 _MEMORY: Final = 64 * 1024
 """Bytes of a request's body; what is longer is kept in a file."""
 
@@ -25,7 +22,7 @@ _REST: Final = 3.0
 """Seconds, at a stop, for what goes on behind replies."""
 
 
-@persistent(transient=("_application", "_loaded", "_workers"))
+@persistent(transient=("_loaded", "_workers"))
 class WSGIApplication(Gateway):
     """The WSGI application called ``module:object``, at this place and below.
 
@@ -39,7 +36,6 @@ class WSGIApplication(Gateway):
     """
 
     protocol: ClassVar[str] = "WSGI"
-    _application: "Application | None" = None
     _workers: Workers | None = None
 
     def __init__(self, app: str | App, *, threads: int = 8, waiting: int = 100) -> None:
@@ -49,9 +45,6 @@ class WSGIApplication(Gateway):
                 raise ValueError(f"{name} is a number from {least} up, not {value!r}")
         self.threads = threads
         self.waiting = waiting
-
-    async def open(self, application: "Application") -> None:
-        self._application = application
 
     async def quiesce(self) -> None:
         if self._workers is not None:
@@ -70,12 +63,10 @@ class WSGIApplication(Gateway):
     def render(self, request: Request) -> Rendered:
         if request.head.path == "*":
             return Response(b"", 204)  # RFC 9110, 9.3.7: asked of the server, not of a page
-        application = self._application
-        lock = None if application is None else application.between_threads
         workers = self._workers
         if workers is None:
             workers = self._workers = Workers(repr(self), self.threads, self.waiting)
-        call = Call(request, asyncio.get_running_loop(), lock, workers)
+        call = Call(request, asyncio.get_running_loop(), workers)
         if request.body is None:
             return self._begin(call, io.BytesIO(), None)
         return self._gathered(call)

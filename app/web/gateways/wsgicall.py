@@ -60,7 +60,6 @@ class Call:
         self,
         request: Request,
         loop: asyncio.AbstractEventLoop,
-        lock: asyncio.Lock | None,
         workers: Workers,
     ) -> None:
         self.request = request
@@ -77,7 +76,7 @@ class Call:
         self._response: AppResponse | None = None
         self._room: threading.Semaphore | None = None
         ledger = None if request.turn is None else request.turn.ledger
-        self._ledger = ThreadLedger(ledger, loop, lock)
+        self._ledger = ThreadLedger(ledger, loop, request.registry.between_threads)
         self._turn = AppTurn(self._ledger)
 
     def begin(self, app: WSGI, environ: Environ) -> None:
