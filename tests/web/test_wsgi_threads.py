@@ -242,7 +242,11 @@ class Late(Resource):
         return self.held
 
 
-@pytest.mark.parametrize("place", [lambda made: made, Late], ids=["in the tree", "of a script"])
+def as_it_is(resource: Resource) -> Resource:
+    return resource
+
+
+@pytest.mark.parametrize("place", [as_it_is, Late], ids=["in the tree", "of a script"])
 def test_code_that_has_to_do_with_components_is_alone(
     serve: Serve, place: Callable[[Resource], Resource]
 ) -> None:
