@@ -91,7 +91,16 @@ def test_users_have_pages_beside_the_path_or_alone(
         assert texts(served, "/~anna/", "/users/anna/") == ["anna's", "anna's"]
         assert "Home" in texts(served, "/")[0]
     with serving("--users") as served:
-        assert texts(served, "/~anna/", "/anna/") == ["anna's", "anna's"]
+        assert texts(served, "/~anna/", "/users/anna/") == ["anna's", "anna's"]
+        assert ask(served, "/anna/").status == 404
+    guards = tmp_path / "guards"
+    guards.write_text(f"ada:{CHEAP.record('lovelace')}\n")
+    guards.chmod(0o600)
+    with serving("--users", "--auth", f"/users/anna={guards}") as served:
+        for path in ("/~anna/", "/users/anna/", "/users//anna/", "/~anna;x/"):
+            assert ask(served, path).status == 401, path
+        for path in ("/users/~anna/", "/~~anna/"):
+            assert ask(served, path).status == 404, path
 
 
 def test_a_path_is_passed_on_to_a_server_behind(site: Path, other: Path) -> None:
@@ -327,6 +336,9 @@ def test_settings_of_files_are_those_of_every_folder(site: Path, other: Path) ->
         (("--path", ".", "--no-scripts", "--php"), "--php: not together with --no-scripts"),
         (("--path", ".", "--auth", "/a"), "expected /PATH=FILE"),
         (("--path", ".", "--auth", "/a=/nowhere"), "/nowhere"),
+        (("--users", "--auth", "/~a=/etc/hosts"), "/~a is answered as /users/a, so guard that"),
+        (("--path", ".", "--alias", "/a=/b", "--auth", "/a/c=/etc/hosts"), "answered as /b/c"),
+        (("--path", ".", "--users", "--redirect", "/users=/x"), "--users: they are at /users"),
         (("--path", ".", "--auth", "/a=/etc/hosts", "--login", "/a/=/etc/hosts"), "already"),
         (("--path", ".", "--auth", "a=/etc/hosts"), "place 'a'"),
         (("--path", ".", "--realm", "x"), "--realm: only with --auth, --login, --digest"),

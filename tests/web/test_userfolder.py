@@ -51,9 +51,16 @@ def users(accounts: ListedAccounts, listing: bool = False) -> Resource:
     return Rewritten(root, [TildeToUsers()])
 
 
-@pytest.mark.parametrize("path", ["/~anna/", "/users/anna/", "/users/~anna/", "/~anna/index.html"])
+@pytest.mark.parametrize("path", ["/~anna/", "/users/anna/", "/~anna/index.html"])
 def test_a_user_has_pages(serve: Serve, accounts: ListedAccounts, path: str) -> None:
     assert serve(users(accounts)).get(path).body == b"<title>anna</title>"
+
+
+@pytest.mark.parametrize("path", ["/users/~anna/", "/~~anna/", "/~%7Eanna/", "/anna/"])
+def test_no_other_spelling_leads_around_who_guards_those(
+    serve: Serve, accounts: ListedAccounts, path: str
+) -> None:
+    assert serve(users(accounts)).get(path).status == 404
 
 
 def test_a_slash_is_added_at_the_address_the_client_knows(

@@ -18,7 +18,7 @@ _WAYS: Final = ("auth", "login", "digest")
 
 def guarded(options: Mapping[str, Any], site: "Resource") -> "Resource":
     """`site`, whose parts are for those who say who they are; the longest path that fits decides."""
-    parts = _parts(options)
+    parts = paths(options)
     if not parts:
         if options["realm"]:
             ways = ", ".join(map(flag, _WAYS))
@@ -37,8 +37,8 @@ def guarded(options: Mapping[str, Any], site: "Resource") -> "Resource":
     return found
 
 
-def _parts(options: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """By path, how its visitors say who they are, and the file of users."""
+def paths(options: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """By path that is guarded, how its visitors say who they are, and the file of users."""
     found: dict[str, tuple[str, str]] = {}
     for way in _WAYS:
         for text in options[way]:

@@ -182,8 +182,8 @@ _GUARDS: Final = (
         ["--auth"],
         multiple=True,
         metavar="/PATH=FILE",
-        help="Only who is in FILE, as 'htpasswd -B' writes it, may see PATH and what is below; "
-        "repeatable.",
+        help="Only who is in FILE, as 'htpasswd -B' writes it, may see PATH and what is below, by "
+        "whichever address (--users, --alias, --rewrite) it is asked for; repeatable.",
     ),
     _guard(
         ["--login"],

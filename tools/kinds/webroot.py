@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ROOTS: Final = ("path", "class_", "resource_script", "wsgi", "asgi")
 _INSTEAD: Final = ("vhost", "host_folder", "users", "proxy", "redirect", "forward_proxy")
-_USERS: Final = "users"
+_USERS: Final = "/users"
 
 
 def root(options: Mapping[str, Any], kept: "Resource | None" = None) -> "Resource":
@@ -38,14 +38,10 @@ def root(options: Mapping[str, Any], kept: "Resource | None" = None) -> "Resourc
         found = places.pop("/")
     found = _hosted(options, found)
     if options["users"]:
-        users = _users(options)
-        if found is None:
-            found = users
-        else:
-            places[f"/{_USERS}"] = users
-    with_users = f"/{_USERS}" in places
-    site = webguards.guarded(options, _placed(found, places))
-    site = _rewritten(options, site, with_users=with_users)
+        if _USERS in places:
+            raise BuildError(f"--users: they are at {_USERS}, where another option puts something")
+        places[_USERS] = _users(options)
+    site = _rewritten(options, webguards.guarded(options, _placed(found, places)))
     return _forwarding(options, webreplies.wrapped(options, site))
 
 
@@ -157,15 +153,20 @@ def _placed(base: "Resource | None", places: "dict[str, Resource]") -> "Resource
     return Places(base, places)
 
 
-def _rewritten(options: Mapping[str, Any], wrapped: "Resource", *, with_users: bool) -> "Resource":
-    if not (with_users or options["alias"] or options["rewrite"]):
+def _rewritten(options: Mapping[str, Any], wrapped: "Resource") -> "Resource":
+    if not (options["users"] or options["alias"] or options["rewrite"]):
         return wrapped
     from ...app.web.routing.rewriting import Alias, Pattern, Rewritten, TildeToUsers
 
-    rules: list[Rule] = [TildeToUsers(_USERS)] if with_users else []
+    rules: list[Rule] = [TildeToUsers(_USERS[1:])] if options["users"] else []
     rules += [Alias(*halves("--alias", text, "/OLD=/NEW")) for text in options["alias"]]
     rules += [Pattern(regex, replacement) for regex, replacement in options["rewrite"]]
-    return Rewritten(wrapped, rules)
+    rewritten = Rewritten(wrapped, rules)
+    for path in webguards.paths(options):
+        there = "/" + "/".join(rewritten.rewritten(path[1:].split("/")))
+        if path != "/" and there != path:
+            raise BuildError(f"{path} is answered as {there}, so guard that: it is the same page")
+    return rewritten
 
 
 def _forwarding(options: Mapping[str, Any], wrapped: "Resource") -> "Resource":

@@ -147,19 +147,20 @@ class Rewritten(Wrapper):
                 raise RuleError("rule", repr(rule), "expected a record such as Alias('/a', '/b')")
 
     def enter(self, request: "Request") -> Resource:
-        path: Sequence[str] = request.postpath
-        changed = False
+        request.postpath[:] = self.rewritten(request.postpath)
+        return self.wrapped
+
+    def rewritten(self, segments: Sequence[str]) -> Sequence[str]:
+        """What all rules together make of the `segments` of a path. Raises `HTTPError`."""
         for rule in self.rules:
-            rewritten = rule.rewritten(path)
-            if rewritten is not None:
-                path, changed = rewritten, True
-                if not _is_path(path):
+            found = rule.rewritten(segments)
+            if found is not None:
+                segments = found
+                if not _is_path(segments):
                     raise HTTPError(404)
                 if rule.last:
                     break
-        if changed:
-            request.postpath[:] = path
-        return self.wrapped
+        return segments
 
 
 def _segments(path: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The pages of the users of this machine: ``/~name/`` is the folder ``public_html`` in the home of `name`."""
+"""The pages of the users of this machine: the folder ``public_html`` in the home of each."""
 
 import asyncio
 import os
@@ -83,7 +83,10 @@ class SystemAccounts:
 
 @persistent(transient=("_files",))
 class UserFolder(Resource):
-    """Below it, ``name/`` and ``~name/`` lead to the folder called `folder` in the home of `name`.
+    """Below it, ``name/`` leads to the folder called `folder` in the home of `name`.
+
+    Nothing else does: a page with two addresses has one that is not guarded. Where ``/~name/`` is wanted,
+    `TildeToUsers` makes that of it.
 
     Only if that folder is there, is no symbolic link, and belongs to that user, whose number is at
     least `least_uid`: so neither to root nor to a service. Everyone else is answered 404, as are
@@ -123,10 +126,9 @@ class UserFolder(Resource):
     def get_child(self, segment: str, request: "Request") -> Resource:
         if not segment:
             return self if not request.postpath else ErrorPage(404)
-        name = segment.removeprefix("~")
-        account = self.accounts.find(name) if name else None
+        account = self.accounts.find(segment)
         # Some tables find a user under other spellings of the name, too.
-        if account is None or account.name != name or self._status(account) is None:
+        if account is None or account.name != segment or self._status(account) is None:
             return ErrorPage(404)
         return self._file(os.path.join(account.home, self.folder))
 

@@ -55,5 +55,5 @@ CASES = (
         ("GET /https/x:443/ HTTP/1.1",),
     ),
     KindCase(Rewritten, _rewritten, PAGE, ("GET /old/ HTTP/1.1",)),
-    KindCase(UserFolder, _users, PAGE, ("GET /~anna/ HTTP/1.1",)),
+    KindCase(UserFolder, _users, PAGE, ("GET /anna/ HTTP/1.1",)),
 )
