@@ -236,6 +236,21 @@ def test_settings_that_a_file_does_not_take_are_refused(tmp_path: Path) -> None:
         HostFolder(tmp_path / "none").check()
 
 
+def test_a_resource_that_counts_as_nothing_is_one_all_the_same(
+    tmp_path: Path, serve: Serve
+) -> None:
+    class Shelf(Told):
+        def __len__(self) -> int:
+            return 0
+
+    hosts = VirtualHosts(Shelf("default"), {"example.org": Shelf("example.org")})
+    served = serve(hosts)
+    assert answering(served, "example.org") == "example.org"
+    assert answering(served, "other.example") == "default"
+    folder = serve(HostFolder(tmp_path, Shelf("default")))
+    assert answering(folder, "other.example") == "default"
+
+
 # The monster.
 
 

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ....persist.persistent import persistent
@@ -54,10 +54,7 @@ class HostFolder(Wrapper):
                 site = self._site(os.path.join(self.path, folder))
                 if site is not None:
                     return site
-        return self.default or unknown_host(name)
-
-    def parts(self) -> Iterable[Resource]:
-        return () if self.default is None else (self.default,)
+        return unknown_host(name) if self.default is None else self.default
 
     def _site(self, path: str) -> File | None:
         """The site in the folder at `path`, if there is one now."""

@@ -75,7 +75,9 @@ class VirtualHosts(Wrapper):
             while found is None and below:
                 below = below.partition(".")[2]
                 found = self.hosts.get(f"*.{below}")
-        return found or self.default or unknown_host(name)
+        if found is None:
+            found = self.default
+        return unknown_host(name) if found is None else found
 
     def parts(self) -> Iterable[Resource]:
         if self.default is not None:

@@ -89,9 +89,6 @@ class Below(Wrapper):
         del postpath[:count]
         return self.inside
 
-    def parts(self) -> Iterable[Resource]:
-        return self.inside, self.outside
-
 
 class FromRoot(Wrapper):
     """`wrapped`, a tree that stands at the root of a site, entered from a place below: with the whole path."""
@@ -103,9 +100,6 @@ class FromRoot(Wrapper):
         request.postpath[:0] = request.prepath
         request.prepath.clear()
         return self.wrapped
-
-    def parts(self) -> Iterable[Resource]:
-        return (self.wrapped,)
 
 
 def _steps(place: list[str], segments: Iterable[str]) -> int | None:
