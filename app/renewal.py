@@ -42,14 +42,16 @@ class Certificates:
         self._folder = folder
         self._protocols = tuple(protocols)
         self._wake = asyncio.Event()
-        self._signatures: dict[Pair, Signature] = {}
+        self._signatures: dict[Pair, Signature | None] = {}
         self._suspects: set[Pair] = set()
         self._complaints: dict[str, str] = {}
         self._warned: dict[Pair, datetime.datetime] = {}
-        self._held = {each: read_credential(endpoint, each, protocols) for each in self._pairs()}
+        self._held: dict[Pair, Credential] = {}
+        # What is replaced while it is read is read again: so the files are looked at before.
+        for each, signature in self._look().items():
+            self._held[each] = read_credential(endpoint, each, protocols)
+            self._signatures[each] = signature
         self._names = _by_name(self._held)
-        for each in self._held:
-            self._signatures[each] = each.signature()
         self.context = next(iter(self._held.values())).context
         """The context for serving; it shows each client what it asks for, as it is by then."""
         self.context.sni_callback = self._show
@@ -143,8 +145,7 @@ class Certificates:
             return former
         self._suspects.discard(pair)
         self._recover(pair.cert, "can be used again")
-        if signature is not None:
-            self._signatures[pair] = signature
+        self._signatures[pair] = signature
         if former is None or former.expires != credential.expires:
             until = credential.expires.date().isoformat()
             _report.info("%s: %s is shown, valid until %s", self._endpoint, pair.cert, until)

@@ -7,14 +7,22 @@ import logging
 import os
 import ssl
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 
+from perdure.app import renewal
 from perdure.app.application import Application
-from perdure.app.certificates import CertificateError, client_context
+from perdure.app.certificates import (
+    CertificateError,
+    Credential,
+    Pair,
+    client_context,
+    read_credential,
+)
 from perdure.app.endpoints import TLSEndpoint, parse_endpoint
 from perdure.app.renewal import Certificates, renew_all
 from perdure.app.web.resource import ErrorPage
@@ -215,6 +223,22 @@ def test_what_is_renewed_is_shown_and_what_is_added_too(
     assert [record.levelname for record in caplog.records] == ["INFO"] * 3
     assert "a.pem is shown, valid until" in caplog.text
     assert "b.pem is gone, and shown no more" in caplog.text
+
+
+def test_what_is_renewed_while_it_is_read_first_is_shown_as_well(
+    folder: Path, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_and_replace(endpoint: str, pair: Pair, protocols: Sequence[str] = ()) -> Credential:
+        monkeypatch.undo()
+        credential = read_credential(endpoint, pair, protocols)
+        write(folder / "a.pem", key, "new.example", days=90)
+        return credential
+
+    monkeypatch.setattr(renewal, "read_credential", read_and_replace)
+    held = certificates(f"tls:0:cert={folder}/a.pem")
+    assert shown(held.context, None) == {"a.example"}
+    renew(held)
+    assert shown(held.context, None) == {"new.example"}
 
 
 def test_a_broken_renewal_keeps_what_there_was_and_is_said_once(
