@@ -11,7 +11,8 @@ from ..endpoints import Endpoint, TLSEndpoint, describe
 from ..renewal import Certificates
 from ..service import Service
 from .http import PROTOCOLS, HTTPServer
-from .site import Site
+from .resource import Resource
+from .site import Site, close_all
 
 
 @attrs.frozen
@@ -21,7 +22,7 @@ class _Listening:
     certificates: Certificates | None
 
 
-@persistent(transient=("_is_open", "_listening", "_server", "_watches"))
+@persistent(transient=("_listening", "_opened", "_server", "_watches"))
 class WebService(Service):
     """Serves `site` at each of `endpoints`, with the registry of its application.
 
@@ -31,7 +32,7 @@ class WebService(Service):
 
     _listening: tuple[_Listening, ...] = ()
     _server: HTTPServer | None = None
-    _is_open: bool = False
+    _opened: Sequence[Resource] = ()
     _watches: tuple["asyncio.Task[None]", ...] = ()
 
     def __init__(
@@ -56,8 +57,7 @@ class WebService(Service):
 
     async def start(self) -> None:
         application = self.application
-        await self.site.open(application)
-        self._is_open = True
+        self._opened = await self.site.open(application)
         self._server = HTTPServer(self.site, application.registry, ledger=application.ledger)
         for each in self._listening:
             if each.certificates is None:
@@ -78,9 +78,8 @@ class WebService(Service):
         if self._server is not None:
             await self._server.drain(0)
             self._server.close_log()
-        if self._is_open:
-            self._is_open = False
-            await self.site.close()
+        opened, self._opened = self._opened, ()
+        await close_all(opened)
         for each in self._listening:
             for bound in each.bound:
                 each.endpoint.release(bound)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -84,28 +84,29 @@ class Site:
         for resource in self.resources():
             resource.check()
 
-    async def open(self, application: "Application") -> None:
-        """Has each get ready, see `Resource.open`. If one raises, those before it are closed."""
+    async def open(self, application: "Application") -> list[Resource]:
+        """Has each get ready, see `Resource.open`, and gives them, to be closed with `close_all`.
+
+        Once is once: the tree may be another by then. If one raises, those before it are closed.
+        """
         opened: list[Resource] = []
         try:
             for resource in self.resources():
                 opened.append(resource)
                 await resource.open(application)
         except BaseException:
-            await _close(opened)
+            await close_all(opened)
             raise
+        return opened
 
     async def quiesce(self) -> None:
         """Returns when all have come to rest, see `Resource.quiesce`."""
         await asyncio.gather(*(resource.quiesce() for resource in self.resources()))
 
-    async def close(self) -> None:
-        """Has each let go of what it got, in reverse; after an `open` that succeeded."""
-        await _close(list(self.resources()))
 
-
-async def _close(resources: list[Resource]) -> None:
-    for resource in reversed(resources):
+async def close_all(opened: Sequence[Resource]) -> None:
+    """Has each of what `Site.open` gave let go of what it got, in reverse."""
+    for resource in reversed(opened):
         try:
             await resource.close()
         except Exception as error:  # noqa: BLE001 - the others are to be closed as well

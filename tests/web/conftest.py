@@ -19,7 +19,7 @@ from perdure.app.turns import closed
 from perdure.app.web.channel import HTTPChannel
 from perdure.app.web.http import HTTPServer
 from perdure.app.web.resource import Resource
-from perdure.app.web.site import Site
+from perdure.app.web.site import Site, close_all
 from perdure.persist.trust import Policy
 
 from ..certificate import new_key, pem_of_certificate, pem_of_key
@@ -188,14 +188,14 @@ class Served:
             self.ledger = Ledger(self.application, self.journal, Policy.everything())
             self.application.ledger = self.ledger
             self.ledger.open()
-        await self.site.open(self.application)
+        opened = await self.site.open(self.application)
         with listening:
             self.server = HTTPServer(self.site, self.registry, ledger=self.application.ledger)
             await self.server.listen([listening], context)
             self._ready.set()
             await self._end.wait()
             await self.server.drain(0)
-            await self.site.close()
+            await close_all(opened)
         self.server.close_log()
         if self.application.ledger is not None:
             closed(self.application.ledger)

@@ -41,17 +41,21 @@ class Noted(Resource):
         self.note("close")
 
 
-def run(build: Callable[[list[str]], Resource]) -> list[str]:
-    """What the resources are told in a run."""
+def run(
+    build: Callable[[list[str]], Resource], meanwhile: Callable[[Resource], object] = str
+) -> list[str]:
+    """What the resources are told in a run; `meanwhile` is done to the root."""
     notes: list[str] = []
 
     async def scenario() -> None:
-        service = WebService(Site(build(notes)), [parse_endpoint("tcp:0:interface=127.0.0.1")])
+        root = build(notes)
+        service = WebService(Site(root), [parse_endpoint("tcp:0:interface=127.0.0.1")])
         application = Application("web", services=ServiceCollection([service]))
         application.services.belong_to(application)
         try:
             await application.services.bring_up()
             notes.append("running")
+            meanwhile(root)
             await application.services.quiesce()
         except ServiceError as error:
             notes.append(str(error))
@@ -87,3 +91,10 @@ def test_one_that_does_not_get_ready_ends_the_start() -> None:
 def test_one_that_does_not_let_go_keeps_none_from_it(caplog: pytest.LogCaptureFixture) -> None:
     assert run(lambda notes: tree(notes, "close"))[-2:] == ["close leaf", "close root"]
     assert "Noted could not be closed: leaf cannot close" in caplog.text
+
+
+def test_what_comes_and_goes_meanwhile_is_let_go_as_often_as_it_got_ready() -> None:
+    late: list[str] = []
+    told = run(tree, lambda root: root.put_child("leaf", Noted("late", late)))
+    assert told[-2:] == ["close leaf", "close root"]
+    assert late == ["quiesce late"]

@@ -430,7 +430,8 @@ def test_what_ends_late_is_not_counted_for_who_began_since(serve: Serve) -> None
     with served.connect() as client:
         client.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         assert begun.wait(WAIT)
-        asyncio.run_coroutine_threadsafe(served.site.close(), served.loop).result(WAIT)
+        closing = served.site.resource.close()
+        asyncio.run_coroutine_threadsafe(closing, served.loop).result(WAIT)
         assert served.get().body == b"x"
         going_on.set()
         assert client.reply().body == b"x"
