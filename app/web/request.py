@@ -206,10 +206,11 @@ class Request:
         """Make it a GET of `target`, a path and perhaps a query; HEAD stays HEAD.
 
         For a page that is to be found at another place of this server: the walk may begin at `root`
-        again, which passes what guards that place. What was to transform the reply is forgotten.
-        `relocations` tells how often that was done, so that it can be told from a circle.
+        again, which passes what guards that place. What was to transform the reply is forgotten, and
+        who asks. `relocations` tells how often that was done, so that it can be told from a circle.
         """
         self.relocations += 1
+        self.user = None
         self.head = self.head.at(target)
         self.method = "HEAD" if self.method == "HEAD" else "GET"
         self.body = self._postpath = self._args = self.transforms = None

@@ -153,7 +153,7 @@ class Leads(Resource):
 
     def render_GET(self, request: Request) -> Rendered:
         assert request.root is not None
-        request.relocate("/private/page")
+        request.relocate(f"/{request.query}")
         return resource_for(request.root, request).render(request)
 
 
@@ -163,11 +163,15 @@ def test_a_request_that_is_led_to_another_page_needs_no_other_proof(serve: Serve
     inner.put_child("page", Who())
     root = Resource()
     root.put_child("private", Protected(inner, keeper, Digest(REALM)))
+    root.put_child("open", Who())
     served = lab(serve, root)
     nonce = nonce_of(served.get("/private/leads"))
-    field = proof(nonce, uri="/private/leads")
-    assert served.get("/private/leads", field).body == b"ada at "
-    assert served.get("/private/leads", field).status == 401
+    field = proof(nonce, uri="/private/leads?private/page")
+    assert served.get("/private/leads?private/page", field).body == b"ada at "
+    assert served.get("/private/leads?private/page", field).status == 401
+    # Where nobody is asked for, nobody is known.
+    field = proof(nonce, uri="/private/leads?open", nc="00000002")
+    assert served.get("/private/leads?open", field).body == b"None at "
 
 
 @pytest.mark.parametrize(

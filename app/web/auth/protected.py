@@ -125,7 +125,6 @@ class Protected(Wrapper):
         self.keeper.users.check()
 
     def enter(self, request: "Request") -> Resource:
-        request.user = None
         for scheme in self.schemes:
             page = scheme.page(request, self.keeper)
             if page is not None:
