@@ -101,7 +101,8 @@ def _print(text: str) -> None:
 
 
 def _escaped(text: str) -> str:
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    # No codec: it would be a module to import, at a time when perhaps no file can be opened.
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def _indented(text: str) -> list[str]:

@@ -37,6 +37,10 @@ _BYTES: Final = (
 _WHOLE: Final = frozenset((str, bytes, PreparedResponse))
 _NOT_NOW: Final = "Nothing can be saved at the moment, so nothing was done. Please try again soon."
 
+_MISSING_KEY: Final = "BadRequestKeyError"
+"""Of werkzeug. Not by its class: a module that was not needed before cannot be imported to answer for a
+failure, when what failed is that no file can be opened."""
+
 _NO_PROXY: Final = "This server is not a proxy."
 
 _NOT_LOADED: Final = "A part of what this page needs is not available at the moment."
@@ -319,9 +323,7 @@ class Rendering(Output):
                 return error_page(error.status, error.detail, headers=error.headers)
             except PerdureError as unfit:
                 error = unfit
-        from werkzeug.exceptions import BadRequestKeyError
-
-        if isinstance(error, BadRequestKeyError):
+        if type(error).__name__ == _MISSING_KEY and isinstance(error, KeyError):
             # Of ``request.args["name"]`` or a form's field: what is missing is the client's fault.
             return error_page(400, f"The request lacks the field {error.args[0]!r}.")
         _report.error("%s from %s failed: %s", line, request.client, error, exc_info=error)
