@@ -7,8 +7,8 @@ from httptools import HttpResponseParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.app.web.answerhead import parse_answer
-from perdure.app.web.gateways.gatewayerror import BadAnswerError
+from perdure.app.web.proxy.answerhead import parse_answer
+from perdure.app.web.proxy.gatewayerror import BadAnswerError
 from perdure.app.web.proxy.proxyfields import passed_back
 from perdure.app.web.proxy.reverseproxy import ReverseProxy
 from perdure.app.web.proxy.upstream import UpstreamLimits

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from ..answerhead import AnswerHead
-from ..gateways.gatewayerror import UpstreamGoneError
+from .answerhead import AnswerHead
+from .gatewayerror import UpstreamGoneError
 
 if TYPE_CHECKING:
     from .upstreamconnection import UpstreamConnection

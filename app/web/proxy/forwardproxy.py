@@ -9,12 +9,6 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from ....persist.persistent import persistent
 from ...connecting import ConnectError
 from ..errors import HTTPError, error_page
-from ..gateways.gatewayerror import (
-    BadAnswerError,
-    GatewayError,
-    UpstreamBusyError,
-    UpstreamLateError,
-)
 from ..resource import ErrorPage, Rendered, Resource, Wrapper
 from ..upgrade import Upgrade
 from .destination import (
@@ -25,6 +19,12 @@ from .destination import (
     parse_destination,
     target_place,
     true_address,
+)
+from .gatewayerror import (
+    BadAnswerError,
+    GatewayError,
+    UpstreamBusyError,
+    UpstreamLateError,
 )
 from .passage import Passage
 from .passing import asked, passed_answer

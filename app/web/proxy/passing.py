@@ -3,12 +3,12 @@
 import asyncio
 from typing import Final
 
-from ..answerhead import AnswerHead
-from ..gateways.gatewayerror import StaleConnectionError
 from ..request import Request
 from ..resource import Rendered
 from ..response import BODILESS, PreparedResponse, Response, status_line
+from .answerhead import AnswerHead
 from .exchange import Exchange
+from .gatewayerror import StaleConnectionError
 from .passage import Passage
 from .proxyfields import as_pairs
 from .upstream import Pool

@@ -9,9 +9,9 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from ..answerhead import AnswerHead
 from ..errors import HTTPError
 from ..request import Request
+from .answerhead import AnswerHead
 
 ALLOWED: Final = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
 """The methods that everybody knows: all pass but TRACE, which would show what else we tell."""

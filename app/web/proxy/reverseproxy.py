@@ -15,9 +15,9 @@ from ....persist.persistent import persistent
 from ...certificates import CertificateError, client_context
 from ...endpoints import Endpoint, TCPEndpoint, TLSEndpoint, parse_endpoint
 from ..errors import error_page
-from ..gateways.gatewayerror import BadAnswerError, GatewayError
 from ..resource import Rendered, Resource
 from ..upgrade import Upgrade
+from .gatewayerror import BadAnswerError, GatewayError
 from .passing import asked, passage, passed_answer
 from .proxyfields import (
     ALLOWED,
@@ -34,8 +34,8 @@ from .proxyplace import Places, mount_of, target_of
 from .upstream import Pool, UpstreamLimits
 
 if TYPE_CHECKING:
-    from ..answerhead import AnswerHead
     from ..request import Request
+    from .answerhead import AnswerHead
     from .exchange import Exchange
 
 _PREFIX: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 import attrs
 
 from ...connecting import ConnectError
-from ..gateways.gatewayerror import (
+from .gatewayerror import (
     GatewayError,
     UpstreamBusyError,
     UpstreamGoneError,

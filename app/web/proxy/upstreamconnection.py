@@ -3,17 +3,17 @@
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
-from ..answerhead import CHUNKED, UNTIL_CLOSE, AnswerHead, parse_answer
 from ..body import Chunks
-from ..gateways.gatewayerror import (
+from ..head import END, RequestError
+from .answerhead import CHUNKED, UNTIL_CLOSE, AnswerHead, parse_answer
+from .exchange import Exchange
+from .gatewayerror import (
     BadAnswerError,
     GatewayError,
     StaleConnectionError,
     UpstreamGoneError,
     UpstreamLateError,
 )
-from ..head import END, RequestError
-from .exchange import Exchange
 
 if TYPE_CHECKING:
     from .upstream import Pool

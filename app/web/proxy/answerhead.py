@@ -12,8 +12,8 @@ from typing import Final
 import attrs
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from .gateways.gatewayerror import BadAnswerError
-from .response import BODILESS
+from ..response import BODILESS
+from .gatewayerror import BadAnswerError
 
 CHUNKED: Final = -1
 """As a body's length: unknown, the body is chunked."""
