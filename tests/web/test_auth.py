@@ -1,14 +1,16 @@
 """Subtrees for some: Basic, users from files and components, and what wrong tries cost."""
 
 import logging
+import select
 import subprocess
+import threading
 from base64 import b64encode
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from perdure.app.web.auth import passwords
+from perdure.app.web.auth import doorkeeper, passwords
 from perdure.app.web.auth.basicauth import Basic
 from perdure.app.web.auth.digestauth import Digest
 from perdure.app.web.auth.doorkeeper import Doorkeeper
@@ -113,6 +115,52 @@ def test_requests_that_come_together_cost_one_comparison(serve: Serve, tries: li
             each.send(f"GET /private HTTP/1.1\r\nHost: x\r\n{ADA}\r\n\r\n".encode())
         assert [one.reply().body, two.reply().body] == [b"ada at "] * 2
     assert tries == ["lovelace"]
+
+
+def test_a_password_is_compared_again_when_the_while_is_over(
+    serve: Serve, tries: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return now
+
+    monkeypatch.setattr(doorkeeper, "time", Clock)
+    served = serve(guarded(keeper=Doorkeeper(RegisteredUsers(), remembered=30.0)))
+    enrolled(served, ada="lovelace")
+    for seconds, count in ((0.0, 1), (29.0, 1), (1.0, 2), (29.0, 2)):
+        now += seconds
+        assert served.get("/private", ADA).status == 200
+        assert len(tries) == count
+
+
+def test_no_more_wait_for_a_comparison_than_are_soon_done(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going_on = threading.Event()
+
+    def matches(record: str, password: str) -> bool:
+        assert going_on.wait(20)
+        return password == "right"
+
+    monkeypatch.setattr(passwords, "matches", matches)
+    served = serve(guarded())
+    clients = [served.connect() for _ in range(33)]
+    try:
+        for number, client in enumerate(clients):
+            field = credentials(f"user{number}", "right")
+            client.send(f"GET /private HTTP/1.1\r\nHost: x\r\n{field}\r\n\r\n".encode())
+        by_socket = {client.socket: client for client in clients}
+        (answered,) = select.select(list(by_socket), [], [], 20)[0]
+        refused = by_socket.pop(answered).reply()
+        assert (refused.status, refused.get("retry-after")) == (503, "1")
+        going_on.set()
+        assert {client.reply().status for client in by_socket.values()} == {401}
+    finally:
+        for client in clients:
+            client.socket.close()
 
 
 def test_who_is_no_user_costs_as_much_as_one(serve: Serve, tries: list[str]) -> None:
