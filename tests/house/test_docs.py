@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,17 @@ def test_every_page_is_reached_from_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     for page in sorted((ROOT / "docs").glob("*.md")):
         assert f"(docs/{page.name})" in readme
+
+
+def test_the_table_of_dependencies_has_each_with_its_floor() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        needed = tomllib.load(file)["project"]["dependencies"]
+    floors = {
+        match[1]: f"{match[2]}, below {match[3]}" if match[3] else match[2]
+        for match in (re.match(r"([\w-]+)>=([\d.]+)(?:,<(\d+))?", each) for each in needed)
+        if match
+    }
+    table = (ROOT / "docs/design.md").read_text().partition("\n## Dependencies\n")[2]
+    shown = dict(re.findall(r"^\| ([\w-]+) \| (\d[^|]*?) \|", table, re.MULTILINE))
+    assert len(floors) == len(needed)
+    assert shown == floors
