@@ -19,7 +19,6 @@ import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -33,6 +32,7 @@ from .changes import Before, Changes
 from .feed import Feed
 from .mutations import CallError, Command
 from .news import News
+from .openturns import OpenTurns
 from .pending import Journal, Pending, Tell, Waiters
 from .turns import Turn, UnsafeError
 from .watch import Watch
@@ -69,13 +69,9 @@ class Ledger:
     """The keys of components that may change at any time."""
     feed: Feed = attrs.field(factory=Feed, init=False)
     _watch: Watch = attrs.field(init=False)
-    _turns: dict[Turn, None] = attrs.field(factory=dict[Turn, None], init=False)
-    # Those whose changes were undone while they went on.
-    _spoiled: set[Turn] = attrs.field(factory=set[Turn], init=False)
+    _open: OpenTurns = attrs.field(factory=OpenTurns, init=False)
     _pending: deque[Pending] = attrs.field(factory=deque[Pending], init=False)
     _waiters: Waiters = attrs.field(factory=Waiters, init=False)
-    # Set when a turn ends, for who waits for that.
-    _ended: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     # The components of turns that are over, looked at together, and who is to be told.
     _gathered: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
     _gatherers: list[Tell] = attrs.field(factory=list[Tell], init=False)
@@ -128,13 +124,11 @@ class Ledger:
 
     def begin(self, turn: Turn) -> None:
         """`turn` may wait for something before it ends."""
-        self._turns[turn] = None
+        self._open.begin(turn)
 
     def end(self, turn: Turn) -> None:
         """The end of `begin`."""
-        self._turns.pop(turn, None)
-        self._spoiled.discard(turn)
-        self._ended.set()
+        self._open.end(turn)
 
     def commit(self, turn: Turn) -> int:
         """Write what the components of `turn` have become; the number to wait for.
@@ -142,7 +136,7 @@ class Ledger:
         Raises `UnsafeError` if the journal cannot be written now; the changes are then undone. That
         is done as well where other changes of the same turn were undone since it began.
         """
-        return self._commit(turn.touched, turn in self._spoiled)
+        return self._commit(turn.touched, self._open.is_spoiled(turn))
 
     def gather(self, turn: Turn, tell: Tell) -> bool:
         """Commit `turn`, which is over, soon, and have `tell` called when that is durable, or failed.
@@ -150,7 +144,7 @@ class Ledger:
         Turns that end in the same round of the event loop are looked at together and are one record:
         under load that is what makes it cheap. False if it must be done alone, by `commit`.
         """
-        if self._failure is not None or turn in self._spoiled:
+        if self._failure is not None or self._open.is_spoiled(turn):
             return False
         self._gathered.update(turn.touched)
         self._gatherers.append(tell)
@@ -308,11 +302,7 @@ class Ledger:
 
         At the latest after so many seconds.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while any(self._watch.is_past_help(turn.touched) for turn in self._turns):
-                    self._ended.clear()
-                    await self._ended.wait()
+        await self._open.none_of(self._watch.is_past_help, seconds)
 
     def conclude(self) -> None:
         """Take down what the turns that are over have changed: at the instant of a checkpoint.
@@ -327,20 +317,16 @@ class Ledger:
 
     def is_torn(self) -> bool:
         """Whether a turn that goes on has changed something that is in no record yet."""
-        return self._watch.is_changed(self._going_on())
+        return self._watch.is_changed(self._open.touched)
 
     def take_back(self) -> None:
         """Undo what turns that go on have changed so far: it is in no record either.
 
         For a copy of the process only. Components that are not looked at stay as they are.
         """
-        touched = self._going_on()
+        touched = self._open.touched
         if touched:
             self._watch.undo(self._watch.before(self._watch.changes(touched)), for_good=False)
-
-    def _going_on(self) -> set[str]:
-        # Of each turn at once: threads may add to it.
-        return set[str]().union(*[turn.touched for turn in self._turns])
 
     def _look(self, seconds: float) -> bool:
         """Look at what no turn is at, for so long. Whether that was the end of the round."""
@@ -348,7 +334,7 @@ class Ledger:
             return True
         self._commit_gathered()
         until = time.perf_counter() + seconds
-        strayed, is_over = self._watch.look(self._going_on(), until)
+        strayed, is_over = self._watch.look(self._open.touched, until)
         if strayed.entries:
             self._write(strayed, is_firm=False)
         return is_over
@@ -356,8 +342,8 @@ class Ledger:
     def _changes(self, keys: Iterable[str]) -> Changes:
         """What has become of components. What these let go of, turns that go on may hold still."""
         changes = self._watch.changes(keys)
-        for turn in self._turns if changes.let_go else ():
-            turn.touched.update(dict.fromkeys(changes.let_go))
+        if changes.let_go:
+            self._open.touch(changes.let_go)
         return changes
 
     def _write(self, changes: Changes, *, is_firm: bool) -> int:
@@ -388,9 +374,7 @@ class Ledger:
         while self._pending:
             before.update(self._pending.pop().before)
         self._watch.undo(before)
-        for turn in self._turns:
-            if not before.keys().isdisjoint(turn.touched):
-                self._spoiled.add(turn)
+        self._open.spoil(before)
         self._last = self._secured
 
     def _advance(self, secured: int) -> None:
