@@ -65,6 +65,14 @@ def test_wrong_tries_of_a_name_cost_more_and_more_time(
     assert tried(served, "charles", "x", "192.0.2.9") == 401, "the name of another is free"
 
 
+def test_what_was_wrong_long_ago_is_forgotten(serve: Serve, clock: Clock) -> None:
+    served = serve(guarded(keeper=Doorkeeper(RegisteredUsers(), lockout=Lockout(free=2))))
+    for wait, answers in ((0, [401, 401, 429]), (3600, [401, 429]), (3601, [401, 401, 429])):
+        clock.now += wait
+        told = [tried(served, "ada", f"wrong {each}", "192.0.2.1") for each in range(len(answers))]
+        assert told == answers
+
+
 def test_names_that_are_none_are_locked_as_those_that_are(serve: Serve, clock: Clock) -> None:
     served = serve(guarded(keeper=Doorkeeper(RegisteredUsers(), lockout=Lockout(free=2))))
     enrolled(served, ada="lovelace")
