@@ -18,10 +18,10 @@ def folder(tmp_path: Path) -> Path:
     for each in (root, root / "more", root / ".git"):
         each.mkdir(mode=0o755)
     text = HEAD + """; echo "$SCRIPT_NAME,$PATH_INFO" """
-    for name in ("page", "more/page", ".hidden", ".git/hook", "../outside"):
+    for name in ("page", "more/page", ".hidden", ".git/hook", "../outside-of-all-this"):
         program(root, text, name)
     (root / "readme").write_text("not executable")
-    (root / "way-out").symlink_to(tmp_path / "outside")
+    (root / "way-out").symlink_to(tmp_path / "outside-of-all-this")
     (root / "way-up").symlink_to(tmp_path)
     (root / "alias").symlink_to(root / "page")
     (root / "mask").symlink_to(root / ".hidden")
@@ -52,14 +52,14 @@ def test_a_folder_runs_its_programs_by_name(serve: Serve, folder: Path) -> None:
         "/cgi-bin/.hidden",
         "/cgi-bin/.git/hook",
         "/cgi-bin/way-out",
-        "/cgi-bin/way-up/outside",
+        "/cgi-bin/way-up/outside-of-all-this",
         "/cgi-bin/mask",
-        "/cgi-bin/../outside",
-        "/cgi-bin/%2e%2e/outside",
-        "/cgi-bin/..%2foutside",
+        "/cgi-bin/../outside-of-all-this",
+        "/cgi-bin/%2e%2e/outside-of-all-this",
+        "/cgi-bin/..%2foutside-of-all-this",
         "/cgi-bin/more%2fpage",
         "/cgi-bin/more/../page",
-        "/cgi-bin/..%5coutside",
+        "/cgi-bin/..%5coutside-of-all-this",
         "/cgi-bin//page",
         "/cgi-bin/./page",
         "/cgi-bin/page%20",
