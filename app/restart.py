@@ -3,23 +3,13 @@
 import asyncio
 import collections
 import logging
-import math
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import attrs
 
+from .bounds import bound
+
 log = logging.getLogger(__name__)
-
-
-def _not_negative(_policy: object, field: "attrs.Attribute[Any]", value: float) -> None:
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{field.name} of a Restart must be 0 or more, and finite, not {value!r}")
-
-
-def _growing(_policy: object, field: "attrs.Attribute[Any]", value: float) -> None:
-    if not 1 <= value < math.inf:
-        raise ValueError(f"{field.name} of a Restart must be 1 or more, and finite, not {value!r}")
 
 
 @attrs.frozen(kw_only=True)
@@ -32,11 +22,11 @@ class Restart:
     ``Restart(attempts=0)`` never restarts.
     """
 
-    attempts: int = attrs.field(default=5, validator=_not_negative)
-    window: float = attrs.field(default=60.0, validator=_not_negative)
-    delay: float = attrs.field(default=0.1, validator=_not_negative)
-    factor: float = attrs.field(default=2.0, validator=_growing)
-    longest: float = attrs.field(default=10.0, validator=_not_negative)
+    attempts: int = bound(5, least=0)
+    window: float = bound(60.0, least=0)
+    delay: float = bound(0.1, least=0)
+    factor: float = bound(2.0, least=1)
+    longest: float = bound(10.0, least=0)
 
     def delay_before(self, recent: int) -> float | None:
         """Seconds to wait after a failure with `recent` restarts in the window; None: give up."""

@@ -1,18 +1,8 @@
 """How much a client may ask of the server, and how long it may take."""
 
-import math
-from typing import Any
-
 import attrs
 
-
-def _not_negative(_limits: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise ValueError(f"{field.name} of Limits must be 0 or more, and finite, not {value!r}")
-
-
-def _limit(default: Any) -> Any:
-    return attrs.field(default=default, validator=_not_negative)
+from ..bounds import bound
 
 
 @attrs.frozen
@@ -22,60 +12,60 @@ class Limits:
     Times are kept to about a second: one sweep a second looks at all connections.
     """
 
-    head: int = _limit(16 * 1024)
+    head: int = bound(16 * 1024, least=0)
     """Request line and header fields together; over it 414 or 431."""
 
-    fields: int = _limit(100)
+    fields: int = bound(100, least=0)
     """Header fields; over it 431."""
 
-    body: int = _limit(16 * 1024 * 1024)
+    body: int = bound(16 * 1024 * 1024, least=0)
     """A request's body; over it 413."""
 
-    upload: int = _limit(16 * 1024 * 1024)
+    upload: int = bound(16 * 1024 * 1024, least=0)
     """One file of a form; over it 413. `body` is the bound of all that is sent."""
 
-    form_parts: int = _limit(1000)
+    form_parts: int = bound(1000, least=0)
     """Fields and files of a form; over it 413."""
 
-    form_text: int = _limit(1024 * 1024)
+    form_text: int = bound(1024 * 1024, least=0)
     """All that a form has in fields which are no files; over it 413."""
 
-    form_memory: int = _limit(64 * 1024)
+    form_memory: int = bound(64 * 1024, least=0)
     """Of the files of one form, kept in memory; what is beyond it goes to a temporary file."""
 
-    buffer: int = _limit(64 * 1024)
+    buffer: int = bound(64 * 1024, least=0)
     """Bytes that came and were not asked for yet (body, pipelined requests): beyond it, the
     client is not read from."""
 
-    drain: int = _limit(256 * 1024)
+    drain: int = bound(256 * 1024, least=0)
     """What is read and thrown away of a body that nobody asked for, to keep the connection."""
 
-    handshakes: int = _limit(1000)
+    handshakes: int = bound(1000, least=0)
     """Of TLS that have begun and are not done, on one socket; beyond it the oldest is cut off."""
 
-    handshake_time: float = _limit(10.0)
+    handshake_time: float = bound(10.0, least=0)
     """From a connection to the end of its TLS handshake; then it is cut off."""
 
-    head_time: float = _limit(20.0)
+    head_time: float = bound(20.0, least=0)
     """From the first byte of a head to its end; over it 408."""
 
-    body_time: float = _limit(30.0)
+    body_time: float = bound(30.0, least=0)
     """Without a byte of a body that is being read; over it 408."""
 
-    idle_time: float = _limit(75.0)
+    idle_time: float = bound(75.0, least=0)
     """Between two requests, and from the connection to the first."""
 
-    send_time: float = _limit(60.0)
+    send_time: float = bound(60.0, least=0)
     """Without a byte of a reply taken by the client; then the connection is cut."""
 
-    linger_time: float = _limit(5.0)
+    linger_time: float = bound(5.0, least=0)
     """For a client to notice that the connection is being closed after an error."""
 
-    connections: int = _limit(10_000)
+    connections: int = bound(10_000, least=0)
     """At one time; each further one is answered 503 and closed."""
 
-    session_time: float = _limit(900.0)
+    session_time: float = bound(900.0, least=0)
     """Without a request of a visitor; then the session is over, a tenth of that later at the most."""
 
-    sessions: int = _limit(100_000)
+    sessions: int = bound(100_000, least=0)
     """At one time; beyond it the one that was unused longest is over, of those that came once first."""

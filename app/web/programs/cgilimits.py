@@ -4,24 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from math import ceil
-from typing import Any
 
 import attrs
 
+from ...bounds import bound
 from ..errors import HTTPError
-
-
-def _positive(limits: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ValueError(f"{field.name} of CGILimits must be more than 0, not {value!r}")
-
-
-def _limit(default: Any) -> Any:
-    return attrs.field(default=default, validator=_positive)
-
-
-def _bound(default: Any) -> Any:
-    return attrs.field(default=default, validator=attrs.validators.optional(_positive))
 
 
 @attrs.frozen
@@ -32,35 +19,35 @@ class CGILimits:
     can be told to (Linux).
     """
 
-    processes: int = _limit(16)
+    processes: int = bound(16)
     """Scripts that run at a time, for one resource."""
 
-    waiting: int = _limit(32)
+    waiting: int = bound(32)
     """Requests that wait until one may run; each further one is answered 503."""
 
-    wait_time: float = _limit(10.0)
+    wait_time: float = bound(10.0)
     """For which one waits; then it is answered 503."""
 
-    time: float | None = _bound(300.0)
+    time: float | None = bound(300.0, optional=True)
     """From the start of a script to its end, whatever the client does; then it is ended."""
 
-    head_time: float = _limit(30.0)
+    head_time: float = bound(30.0)
     """From the start of a script to the empty line after its header; over it 504."""
 
-    head: int = _limit(16 * 1024)
+    head: int = bound(16 * 1024)
     """A script's header; over it 502."""
 
-    cpu: int | None = _bound(60)
+    cpu: int | None = bound(60, optional=True)
     """Computing time, in whole seconds."""
 
-    memory: int | None = _bound(1024 * 1024 * 1024)
+    memory: int | None = bound(1024 * 1024 * 1024, optional=True)
     """Address space. What reserves much more than it uses (Node.js, Java) needs None."""
 
-    spool: int = _limit(16 * 1024 * 1024)
+    spool: int = bound(16 * 1024 * 1024)
     """A request's body whose length the client does not tell; over it 413. Those over 64 KB are kept in
     temporary files, at most as many as requests may wait."""
 
-    complaints: int = _limit(100)
+    complaints: int = bound(100)
     """Lines of a script's error output that are logged; the rest is dropped."""
 
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import contextvars
-import math
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import attrs
 
+from ...bounds import bound
 from ...connecting import ConnectError
 from .gatewayerror import (
     GatewayError,
@@ -25,15 +25,6 @@ P = TypeVar("P", bound=asyncio.BaseProtocol)
 _SWEEP: Final = 1.0
 
 
-def _positive(_limits: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ValueError(f"{field.name} of UpstreamLimits must be more than 0, not {value!r}")
-
-
-def _limit(default: Any) -> Any:
-    return attrs.field(default=default, validator=_positive)
-
-
 @attrs.frozen
 class UpstreamLimits:
     """Bounds for what is asked of one other server. Sizes in bytes, times in seconds.
@@ -41,37 +32,37 @@ class UpstreamLimits:
     Times are kept to about a second, but for the first two.
     """
 
-    connect_time: float = _limit(5.0)
+    connect_time: float = bound(5.0)
     """To make a connection, TLS included; over it 504."""
 
-    wait_time: float = _limit(10.0)
+    wait_time: float = bound(10.0)
     """For a connection to become free; over it 503."""
 
-    answer_time: float = _limit(60.0)
+    answer_time: float = bound(60.0)
     """From the end of the request to the end of the answer's head; over it 504."""
 
-    read_time: float = _limit(60.0)
+    read_time: float = bound(60.0)
     """Without a byte of an answer's body, or of the request taken; then the answer is cut off."""
 
-    idle_time: float = _limit(20.0)
+    idle_time: float = bound(20.0)
     """That an unused connection is kept for the next request."""
 
-    tunnel_time: float = _limit(600.0)
+    tunnel_time: float = bound(600.0)
     """Without a byte either way over a WebSocket or another tunnel; then it is closed."""
 
-    connections: int = _limit(128)
+    connections: int = bound(128)
     """At one time, tunnels not counted; further requests wait."""
 
-    tunnels: int = _limit(1024)
+    tunnels: int = bound(1024)
     """At one time; over it 503."""
 
-    waiting: int = _limit(1024)
+    waiting: int = bound(1024)
     """Requests that wait for a connection; over it 503."""
 
-    head: int = _limit(32 * 1024)
+    head: int = bound(32 * 1024)
     """Status line and fields of an answer together; over it 502."""
 
-    buffer: int = _limit(64 * 1024)
+    buffer: int = bound(64 * 1024)
     """Bytes of an answer that the client has not taken yet: beyond it, the server is not read
     from."""
 
