@@ -17,9 +17,22 @@ Body = str | bytes | FileBody | AsyncIterable[str | bytes]
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNFIT = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 BODILESS: Final = frozenset((204, 304))
+OF_THE_CONNECTION: Final = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+"""Fields that speak of one connection, and of nothing that goes further (RFC 9110, 7.6.1)."""
+
 # The channel frames messages and stamps them; a second opinion on these would be smuggling.
-_RESERVED = frozenset(("transfer-encoding", "trailer", "upgrade", "date", "keep-alive"))
-_OF_ONE_REPLY = _RESERVED | {"connection", "content-length"}
+_OF_ONE_REPLY = OF_THE_CONNECTION | {"content-length", "date"}
+_RESERVED = _OF_ONE_REPLY - {"connection", "content-length"}
 
 REASONS: Final[dict[int, str]] = {status.value: status.phrase for status in HTTPStatus}
 

@@ -25,7 +25,7 @@ from ...registry import Registry
 from ..errors import HTTPError
 from ..filebody import FileBody, FileRange
 from ..resource import Resource
-from ..response import BODILESS, PreparedResponse, Response
+from ..response import BODILESS, OF_THE_CONNECTION, PreparedResponse, Response
 from .filereply import SMALL
 from .folder import open_file
 
@@ -35,19 +35,7 @@ if TYPE_CHECKING:
 _LONGEST_HEAD: Final = 64 * 1024
 _END: Final = re.compile(rb"\r?\n\r?\n")
 _STATUS: Final = re.compile(r"(?:HTTP/\d(?:\.\d)?[ \t]+)?(\d{3})(?:[ \t].*)?", re.DOTALL)
-_OF_THE_CONNECTION: Final = frozenset(
-    (
-        "connection",
-        "content-length",
-        "date",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+_LEFT_OUT: Final = OF_THE_CONNECTION | {"content-length", "date"}
 
 _report = logging.getLogger("perdure.web")
 
@@ -121,7 +109,7 @@ def _parsed(path: str, head: bytes) -> tuple[int, list[tuple[str, str]], int]:
             raise AsIsError(path, number, f"{line[:80]!r} is no header field; say 'Name: value'")
         elif name.lower() == "status":
             status = value
-        elif name.lower() not in _OF_THE_CONNECTION:
+        elif name.lower() not in _LEFT_OUT:
             fields.append((name, value))
     match = _STATUS.fullmatch(status)
     if match is None or not 200 <= int(match[1]) <= 599:

@@ -7,29 +7,21 @@ from typing import Final
 
 from ....persist.errors import PerdureError
 from ..filebody import FileBody
-from ..response import BODILESS, Response, status_line
+from ..response import BODILESS, OF_THE_CONNECTION, Response, status_line
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNFIT = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
 _REASON = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 # Of the connection and not of the reply, or stamped by the server on every one.
-_OURS: Final = frozenset(
-    (b"connection", b"date", b"keep-alive", b"server", b"trailer", b"transfer-encoding", b"upgrade")
-)
-HOP_BY_HOP: Final = frozenset(
-    (
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "trailers",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+_OURS: Final = frozenset(each.encode() for each in OF_THE_CONNECTION | {"date", "server"})
+HOP_BY_HOP: Final = OF_THE_CONNECTION | {
+    "proxy-authenticate",
+    "proxy-authorization",
+    "trailers",
+}
+"""Those that an application has no right to (PEP 3333)."""
+
 _REMEMBERED: Final = 512
 _LONGEST: Final = 128
 _LONGEST_NUMBER: Final = 18

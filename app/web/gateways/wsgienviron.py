@@ -9,25 +9,13 @@ from typing import IO, Any, Final, Protocol
 
 from ..filebody import FileBody, FileRange
 from ..request import Request
+from ..response import OF_THE_CONNECTION
 from .gateway import address_of, place_of
 
 Environ = dict[str, Any]
 
 # As for CGI: the connection's own, and what libraries would take for the proxy to use.
-_NEVER: Final = frozenset(
-    (
-        "connection",
-        "content-length",
-        "content-type",
-        "expect",
-        "keep-alive",
-        "proxy",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+_NEVER: Final = OF_THE_CONNECTION | {"content-length", "content-type", "expect", "proxy"}
 
 _report = logging.getLogger("perdure.web.wsgi")
 _names: dict[str, str] = {}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ..errors import HTTPError
+from ..response import OF_THE_CONNECTION
 
 if TYPE_CHECKING:
     from ..request import Request
@@ -23,21 +24,12 @@ BASE: Final[Mapping[str, str]] = {
 _NAME: Final = re.compile(r"[A-Za-z0-9-]+")
 # HTTP_PROXY would have the script's own requests go to whom the client names (CVE-2016-5385). The
 # others are told elsewhere, or concern the connection alone.
-_NEVER: Final = frozenset(
-    (
-        "connection",
-        "content-length",
-        "content-type",
-        "keep-alive",
-        "proxy",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+_NEVER: Final = OF_THE_CONNECTION | {
+    "content-length",
+    "content-type",
+    "proxy",
+    "proxy-authorization",
+}
 
 
 def make_environment(

@@ -7,26 +7,14 @@ from typing import ClassVar, Final
 import attrs
 
 from ....persist.errors import PerdureError
-from ..response import BODILESS, HeaderError, header_line
+from ..response import BODILESS, OF_THE_CONNECTION, HeaderError, header_line
 
 _END: Final = re.compile(rb"(?:\A|\n)\r?\n")
 _STATUS: Final = re.compile(r"([2-5][0-9][0-9])(?: .*)?")
 # RFC 3986: what a path with a query may be made of.
 _LOCAL: Final = re.compile(r"/[A-Za-z0-9._~%!$&'()*+,;=:@/?-]*")
 # The connection, and who serves it, are the server's business.
-_DROPPED: Final = frozenset(
-    (
-        "connection",
-        "date",
-        "keep-alive",
-        "proxy-connection",
-        "server",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+_DROPPED: Final = OF_THE_CONNECTION | {"date", "server"}
 # RFC 3875, 6.3: each at most once.
 _ONCE: Final = frozenset(("content-length", "content-type", "location", "status"))
 _TOLD: Final[dict[int, str]] = {
