@@ -108,3 +108,10 @@ def test_the_table_of_dependencies_has_each_with_its_floor() -> None:
     shown = dict(re.findall(r"^\| ([\w-]+) \| (\d[^|]*?) \|", table, re.MULTILINE))
     assert len(floors) == len(needed)
     assert shown == floors
+
+
+def test_changes_are_called_by_number_and_kind() -> None:
+    for fragment in (ROOT / "changes").iterdir():
+        assert re.fullmatch(r"\d{4}\.(added|changed|fixed|removed|security)\.md", fragment.name), (
+            fragment.name
+        )
