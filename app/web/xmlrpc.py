@@ -155,12 +155,7 @@ class XMLRPC(Resource):
 
     async def _called(self, name: str, arguments: Sequence[object], request: "Request") -> object:
         """What the method of this name returns. Raises `Fault`."""
-        if name == "system.multicall":
-            return await self._multicall(arguments, request)
-        prefix, _, rest = name.partition(".")
-        method = self._system(rest) if prefix == "system" else self.method(name)
-        if method is None:
-            raise Fault(NOT_FOUND, f"there is no method {name}")
+        method = self._known(name)
         if getattr(method, "__with_request__", False):
             arguments = (request, *arguments)
         try:
@@ -181,8 +176,9 @@ class XMLRPC(Resource):
             raise Fault(APPLICATION_ERROR, f"{name} failed") from error
         return result
 
-    async def _multicall(self, arguments: Sequence[object], request: "Request") -> list[object]:
-        calls: Any = arguments[0] if len(arguments) == 1 else None
+    @with_request
+    async def _multicall(self, request: "Request", calls: object = None) -> list[object]:
+        """The answers to several calls, each {methodName, params}: arrays of one, or faults."""
         if not isinstance(calls, list):
             raise Fault(INVALID_PARAMETERS, "system.multicall: one array of calls is expected")
         wanted = cast("list[object]", calls)
@@ -197,19 +193,21 @@ class XMLRPC(Resource):
                 answers.append({"faultCode": fault.faultCode, "faultString": fault.faultString})
         return answers
 
-    def _system(self, name: str) -> Callable[..., object] | None:
-        answers: dict[str, Callable[..., object]] = {
-            "listMethods": self._list_methods,
-            "methodHelp": self._method_help,
-            "methodSignature": self._method_signature,
+    def _system(self) -> Mapping[str, Callable[..., object]]:
+        """What tells of the other methods, or calls them."""
+        return {
+            "system.listMethods": self._list_methods,
+            "system.methodHelp": self._method_help,
+            "system.methodSignature": self._method_signature,
+            "system.multicall": self._multicall,
         }
-        return answers.get(name)
 
     def _list_methods(self) -> list[str]:
-        system = ("listMethods", "methodHelp", "methodSignature", "multicall")
-        return sorted([*self.names(), *(f"system.{name}" for name in system)])
+        """The names of all methods."""
+        return sorted([*self.names(), *self._system()])
 
     def _method_help(self, name: str) -> str:
+        """What the method of this name does."""
         return inspect.getdoc(self._known(name)) or ""
 
     def _method_signature(self, name: str) -> object:
@@ -227,7 +225,7 @@ class XMLRPC(Resource):
         return "undef" if None in names else [names]
 
     def _known(self, name: str) -> Callable[..., object]:
-        method = self.method(name) or self._system(name.removeprefix("system."))
+        method = self._system().get(name) or self.method(name)
         if method is None:
             raise Fault(NOT_FOUND, f"there is no method {name}")
         return method

@@ -151,6 +151,9 @@ WRONG: list[tuple[str, tuple[Any, ...], int, str]] = [
     ("system", (), NOT_FOUND, "system"),
     ("system.gone", (), NOT_FOUND, "system.gone"),
     ("system.methodHelp", ("gone",), NOT_FOUND, "gone"),
+    ("system.methodHelp", ("listMethods",), NOT_FOUND, "listMethods"),
+    ("listMethods", (), NOT_FOUND, "listMethods"),
+    ("system.gone", (), NOT_FOUND, "system.gone"),
     ("add", (1,), INVALID_PARAMETERS, "'b'"),
     ("add", (1, 2, 3), INVALID_PARAMETERS, "too many"),
     ("path", (), INVALID_PARAMETERS, "'more'"),
@@ -188,6 +191,7 @@ def test_methods_tell_of_themselves(served: Served) -> None:
     with proxy(served) as client:
         names = client.system.listMethods()
         assert {"add", "inner.name", "system.listMethods", "system.multicall"} <= set(names)
+        assert all(client.system.methodHelp(name) for name in names if name.startswith("system."))
         assert "hidden" not in names
         assert client.system.methodHelp("add") == "The sum.\n\nOf two."
         assert client.system.methodHelp("inner.name") == ""
