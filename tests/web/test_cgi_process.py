@@ -98,6 +98,18 @@ def test_what_a_program_leaves_behind_ends_with_it(serve: Serve, tmp_path: Path)
     gone(int(serve(CGIScript(path)).get().body))
 
 
+@pytest.mark.parametrize("deaf", ["", "trap '' TERM; "])
+def test_what_is_left_behind_holds_no_reply_open(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaf: str
+) -> None:
+    for name in ("_AFTER", "_GRACE"):
+        monkeypatch.setattr(f"perdure.app.web.programs.cgiprocess.{name}", 0.05)
+    path = program(tmp_path, f"{HEAD}; ({deaf}sleep 999; sleep 999) & echo $!")
+    reply = serve(CGIScript(path)).get()
+    assert reply.status == 200
+    gone(int(reply.body))
+
+
 def test_one_that_closed_its_output_is_not_waited_for(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ _GRACE: Final = 2.0
 """For a script that was asked to end (SIGTERM), before it is made to."""
 
 _AFTER: Final = 1.0
-"""For one that has closed its output."""
+"""For one that has closed its output; and for what it has left behind, with that still open."""
 
 _LONGEST: Final = 1000
 
@@ -81,6 +81,7 @@ class CGIProcess:
         if limits.time is not None:
             late = CGIError(path, f"it ran for {limits.time} s", 504)
             self._timers.append(self._loop.call_later(limits.time, self._fail, late))
+        self._look = self._loop.call_later(_AFTER, self._look_behind)
         try:
             _restrain(self._popen.pid, limits)
         except OSError as error:
@@ -133,6 +134,7 @@ class CGIProcess:
     async def _end(self) -> None:
         for timer in self._timers:
             timer.cancel()
+        self._look.cancel()
         for task in self._tasks[1:]:
             task.cancel()
         self._output.close()
@@ -183,13 +185,23 @@ class CGIProcess:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._popen.pid, number)
 
+    def _look_behind(self) -> None:
+        """Ends what still holds the output open after it has ended: its client waits for that."""
+        if self._has_ended():
+            self._end_soon()
+        else:
+            self._look = self._loop.call_later(_AFTER, self._look_behind)
+
+    def _end_soon(self) -> None:
+        self._signal(signal.SIGTERM)
+        self._timers.append(self._loop.call_later(_GRACE, self._signal, signal.SIGKILL))
+
     def _fail(self, failure: PerdureError) -> None:
         """Ends it; whoever reads its output, now or later, gets `failure`."""
         if self._failure is None:
             self._failure = failure
             self._output.close()
-            self._signal(signal.SIGTERM)
-            self._timers.append(self._loop.call_later(_GRACE, self._signal, signal.SIGKILL))
+            self._end_soon()
 
     async def _feed(self, pipe: Pipe, body: CGIBody) -> None:
         try:
