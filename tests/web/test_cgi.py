@@ -366,3 +366,17 @@ def test_a_reply_may_be_replaced_before_it_leaves(serve: Serve, tmp_path: Path) 
 
     assert serve(Shortened()).get().status == 503
     gone(int((tmp_path / "pid").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [("#!/nowhere/sh\n", "the first line of"), ("echo fine\n", "#!/bin/sh")],
+)
+def test_the_log_says_what_is_wrong_with_a_first_line(
+    serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, hint: str
+) -> None:
+    path = tmp_path / "page.cgi"
+    path.write_text(text)
+    path.chmod(0o755)
+    assert serve(CGIScript(path)).get().status == 500
+    assert hint in caplog.text

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import resource
@@ -66,8 +67,7 @@ class CGIProcess:
                 stderr=subprocess.PIPE,
             )
         except OSError as error:
-            reason = f"{command[0]} cannot be run: {error.strerror}"
-            raise CGIError(path, reason, 500) from error
+            raise CGIError(path, _refusal(command[0], error), 500) from error
         assert self._popen.stdout is not None
         assert self._popen.stderr is not None
         self._output, errors = Pipe(self._popen.stdout), Pipe(self._popen.stderr)
@@ -238,6 +238,17 @@ class CGIProcess:
             _report.warning("%s: %s", self._path, shown)
         elif left == -1:
             _report.warning("%s: it has more to say, which is left out", self._path)
+
+
+def _refusal(program: str, error: OSError) -> str:
+    # What the system says of these two is said of the script, and meant for its first line.
+    if error.errno == errno.ENOENT and os.path.exists(program):
+        return (
+            f"what the first line of {program} names is not there; install that, or mend the line"
+        )
+    if error.errno == errno.ENOEXEC:
+        return f"{program} is no program; let it begin with a line such as #!/bin/sh"
+    return f"{program} cannot be run: {error.strerror}"
 
 
 def _state(pid: int) -> os.waitid_result | None:
