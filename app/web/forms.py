@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -30,6 +31,9 @@ _HEADER: Final = 16 * 1024
 """The fields of one part, and what may stand before the first."""
 
 _LONGEST_BOUNDARY: Final = 200
+
+_LONGEST_PADDING: Final = 100
+"""Blanks behind a boundary (RFC 2046, 5.1.1)."""
 
 
 class Upload:
@@ -203,6 +207,14 @@ class _Reader:
 
         self._limits = limits
         self._decoder = MultipartDecoder(boundary.encode(), 2 * _PIECE + _HEADER)
+        # A boundary of which the end of its line has not come: the decoder (werkzeug 3.1) would take
+        # the line end in front of it for a byte of the part.
+        self._open_line = re.compile(
+            rb"(?:\r\n|\r|\n)?--%b(?:-|[^\S\r\n]{0,%d}\r?)\Z"
+            % (re.escape(boundary.encode()), _LONGEST_PADDING)
+        )
+        self._longest_line = len(boundary) + _LONGEST_PADDING + len(b"\r\n--\r")
+        self._held = b""
         self._fields: MultiDict[str, str] = MultiDict()
         self._files: MultiDict[str, Upload] = MultiDict()
         self._parts = 0
@@ -232,7 +244,11 @@ class _Reader:
         from werkzeug.sansio.multipart import Data, Field, File, NeedData, State
 
         decoder = self._decoder
-        decoder.receive_data(data)
+        data = self._held + data
+        open_line = self._open_line.search(data, max(len(data) - self._longest_line, 0))
+        end = len(data) if open_line is None else open_line.start()
+        self._held = data[end:]
+        decoder.receive_data(data[:end])
         while not isinstance(event := self._next(), NeedData):
             if isinstance(event, Field | File):
                 self._begin(event)
