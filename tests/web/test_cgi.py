@@ -370,7 +370,7 @@ def test_a_reply_may_be_replaced_before_it_leaves(serve: Serve, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("text", "hint"),
-    [("#!/nowhere/sh\n", "the first line of"), ("echo fine\n", "#!/bin/sh")],
+    [("#!/nowhere/sh\n", "its first line"), ("echo fine\n", "#!/bin/sh")],
 )
 def test_the_log_says_what_is_wrong_with_a_first_line(
     serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, hint: str

@@ -241,14 +241,13 @@ class CGIProcess:
 
 
 def _refusal(program: str, error: OSError) -> str:
+    reason = error.strerror
     # What the system says of these two is said of the script, and meant for its first line.
     if error.errno == errno.ENOENT and os.path.exists(program):
-        return (
-            f"what the first line of {program} names is not there; install that, or mend the line"
-        )
-    if error.errno == errno.ENOEXEC:
-        return f"{program} is no program; let it begin with a line such as #!/bin/sh"
-    return f"{program} cannot be run: {error.strerror}"
+        reason = "what its first line names is not there; install that, or mend the line"
+    elif error.errno == errno.ENOEXEC:
+        reason = "it is no program; let it begin with a line such as #!/bin/sh"
+    return f"{program} cannot be run: {reason}"
 
 
 def _state(pid: int) -> os.waitid_result | None:
