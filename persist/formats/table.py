@@ -1,9 +1,13 @@
 """The syntaxes there are. A text syntax is imported when one of its files is met, not before."""
 
 import importlib
+import os
 from collections.abc import Iterator
-from typing import Final
+from typing import ClassVar, Final
 
+import attrs
+
+from ..errors import PerdureError
 from .format import Format
 
 SUFFIXES: Final = {"pickle": "", "xml": ".xml", "source": ".py"}
@@ -15,8 +19,21 @@ HEAD: Final = 1024
 _BEFORE: Final = b"\xef\xbb\xbf \t\r\n"
 
 
+@attrs.define(str=False)
+class UnknownSyntaxError(PerdureError):
+    """No syntax is called `name`."""
+
+    exit_status: ClassVar[int] = os.EX_USAGE
+    name: str
+
+    def __str__(self) -> str:
+        return f"no syntax is called {self.name!r}; there are {', '.join(SUFFIXES)}"
+
+
 def by_name(name: str) -> Format:
-    """The syntax called `name`. Raises KeyError."""
+    """The syntax called `name`. Raises `UnknownSyntaxError`."""
+    if name not in _MODULES:
+        raise UnknownSyntaxError(name)
     found: Format = importlib.import_module(f".{_MODULES[name]}", __package__).FORMAT
     return found
 

@@ -195,3 +195,9 @@ def test_a_link_to_one_outside_is_not_followed(
 def test_without_the_processor_it_is_not_shown_as_an_index(serve: Serve, folder: Path) -> None:
     keep_resource(folder / "index.trp", Note("kept"))
     assert b"Index of /" in serve(File(folder)).get("/").body
+
+
+def test_a_syntax_that_there_is_not_is_told_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(table.UnknownSyntaxError, match="'binary'; there are pickle, xml, source"):
+        keep_resource(tmp_path / "note.trp", Note("sea"), syntax="binary")
+    assert not (tmp_path / "note.trp").exists()

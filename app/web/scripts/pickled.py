@@ -13,6 +13,7 @@ from ....persist.content import Snapshot
 from ....persist.errors import PerdureError
 from ....persist.formats.format import FormatError
 from ....persist.keyring import Keyring
+from ....persist.persistent import persistent
 from ....persist.restore import TrustError, restore
 from ....persist.standing import Standing
 from ....persist.trust import Owner, Policy, Signer
@@ -104,7 +105,7 @@ def keep_resource(
 
     `syntax` is ``pickle``, ``xml`` or ``source``. Its file is there whole and durable, or as it was
     before. What the resource holds is kept as it is now: what is to change belongs in the registry.
-    Raises CaptureError, FormatError, KeyFileError and WriteError.
+    Raises CaptureError, FormatError, KeyFileError, UnknownSyntaxError and WriteError.
     """
     trust = present_trust()
     snapshot.write(
@@ -118,6 +119,7 @@ def keep_resource(
     )
 
 
+@persistent(transient=("_resource",))
 class SnapshotResource(Wrapper):
     """One version of a snapshot of a resource; the processor of ``.trp`` files.
 
@@ -127,10 +129,10 @@ class SnapshotResource(Wrapper):
     """
 
     tells_state = False
+    _resource: Resource | None = None
 
     def __init__(self, path: str, registry: Registry) -> None:
         self.path = path
-        self._resource: Resource | None = None
 
     def enter(self, request: "Request") -> Resource:
         if self._resource is None:
