@@ -23,8 +23,9 @@ live in the registry; with ``run_every_request`` they are better defined in a mo
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 from ...persist.persistent import persistent
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 _report = logging.getLogger("perdure.web")
 
 
+@persistent(transient=("_resource", "_watched"))
 class ResourceScript(Wrapper):
     """One version of a script; the processor of ``.rpy`` files.
 
@@ -61,11 +63,12 @@ class ResourceScript(Wrapper):
     the next request: what it imports may have been repaired.
     """
 
+    _resource: Resource | None = None
+    _watched: Mapping[str, None] = MappingProxyType({})
+
     def __init__(self, path: str, registry: Registry) -> None:
         self.path = path
         self.registry = registry
-        self._resource: Resource | None = None
-        self._watched: dict[str, None] = {}
 
     def enter(self, request: "Request") -> Resource:
         return self.defined()
@@ -84,9 +87,9 @@ class ResourceScript(Wrapper):
                     turn.touch(key)
                 turn.touch_held(self._resource)
             return self._resource
-        self._watched.clear()
+        self._watched = watched = dict[str, None]()
         try:
-            with gathering(self._watched):
+            with gathering(watched):
                 module = run_script(self.path, self.registry)
         except UnsafeScriptError as error:
             _report.error("%s", error)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import attrs
 
 from ....persist.errors import PerdureError
+from ....persist.persistent import persistent
 from ...registry import Registry
 from ..errors import HTTPError
 from ..filebody import FileBody, FileRange
@@ -53,6 +54,7 @@ class AsIsError(PerdureError):
         return f"{self.path}:{self.line or ''} {self.reason}"
 
 
+@persistent(transient=("_prepared",))
 class AsIsFile(Resource):
     """One version of a file that carries its own head; the processor of ``.asis`` files.
 
@@ -61,10 +63,10 @@ class AsIsFile(Resource):
     """
 
     tells_state = False
+    _prepared: PreparedResponse | None = None
 
     def __init__(self, path: str, registry: Registry) -> None:
         self.path = path
-        self._prepared: PreparedResponse | None = None
 
     def render_GET(self, request: "Request") -> PreparedResponse | Response:
         if self._prepared is not None:

@@ -29,6 +29,7 @@ from collections.abc import Awaitable
 from types import CodeType
 from typing import TYPE_CHECKING, Any, cast
 
+from ....persist.persistent import persistent
 from ...registry import Registry
 from ..errors import HTTPError
 from ..resource import Rendered, Resource
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _report = logging.getLogger("perdure.web")
 
 
+@persistent(transient=("_code",))
 class PageScript(Resource):
     """One version of a page script; the processor of ``.epy`` files.
 
@@ -50,11 +52,11 @@ class PageScript(Resource):
     """
 
     is_leaf = True
+    _code: CodeType | None = None
 
     def __init__(self, path: str, registry: Registry) -> None:
         self.path = path
         self.registry = registry
-        self._code: CodeType | None = None
 
     def render_GET(self, request: "Request") -> Rendered:
         run = _Run(self.path, self.registry, request)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from perdure.app.registry import Registry
 from perdure.app.web.data import Data
 from perdure.app.web.files.asis import AsIsFile
 from perdure.app.web.files.filereply import FileReply
@@ -10,6 +11,7 @@ from perdure.app.web.files.precompressed import NegotiatedReply
 from perdure.app.web.replies.errorcontent import ErrorResource, ErrorTemplate
 from perdure.app.web.resource import Resource
 from perdure.app.web.routing.redirect import ChildRedirector, ParentRedirect, Redirect
+from perdure.app.web.script import ResourceScript
 from perdure.app.web.scripts.pagescript import PageScript
 from perdure.app.web.scripts.pickled import SnapshotResource
 from perdure.app.web.scripts.scriptfolder import ScriptFolder
@@ -67,6 +69,26 @@ def _kept(folder: Path) -> Resource:
     return File(folder, processors=DEFAULT_PROCESSORS)
 
 
+def _page_alone(folder: Path) -> Resource:
+    _written(folder / "page.epy", "write(f'<p>{request.postpath}')")
+    return PageScript(str(folder / "page.epy"), Registry())
+
+
+def _script_alone(folder: Path) -> Resource:
+    _written(folder / "page.rpy", _SCRIPT)
+    return ResourceScript(str(folder / "page.rpy"), Registry())
+
+
+def _as_is_alone(folder: Path) -> Resource:
+    (folder / "gone.asis").write_text("HTTP/1.1 410 Gone\n\nas it is")
+    return AsIsFile(str(folder / "gone.asis"), Registry())
+
+
+def _kept_alone(folder: Path) -> Resource:
+    _kept(folder)
+    return SnapshotResource(str(folder / "tide.trp"), Registry())
+
+
 def _scripts(folder: Path) -> Resource:
     _written(folder / "page.rpy", _SCRIPT)
     return ScriptFolder(folder)
@@ -84,6 +106,10 @@ CASES = (
     KindCase(PageScript, _page, "<p>/page.epy/on", ("GET /page.epy/on HTTP/1.1",)),
     KindCase(AsIsFile, _as_is, "as it is", ("GET /gone.asis HTTP/1.1",), 410),
     KindCase(SnapshotResource, _kept, "high", ("GET /tide.trp HTTP/1.1",)),
+    KindCase(PageScript, _page_alone, "<p>['on']", ("GET /on HTTP/1.1",)),
+    KindCase(ResourceScript, _script_alone, "from the folder"),
+    KindCase(AsIsFile, _as_is_alone, "as it is", status=410),
+    KindCase(SnapshotResource, _kept_alone, "high"),
     KindCase(Data, lambda folder: Data("<p>data"), "<p>data"),
     KindCase(Redirect, lambda folder: Redirect("/other"), 'href="/other"', status=302),
     KindCase(
