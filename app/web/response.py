@@ -108,27 +108,31 @@ class Response:
     """A status, header fields and a body.
 
     `body` is text (sent as UTF-8), bytes, a `FileBody`, or an asynchronous iterable of text or
-    bytes, which is sent as it comes. Content-Type is ``text/html`` unless `headers` says
-    otherwise or the body is a file; Content-Length, Date and the framing of the message are the
+    bytes, which is sent as it comes. Content-Type is ``text/html`` unless `headers` says otherwise. Of a
+    file, and where the reply is `untyped`, nobody knows the type if `headers` does not say it: then none
+    is told, as a guess would be taken for knowledge. Content-Length, Date and the framing of the message are the
     channel's. A stream may declare its Content-Length, and then has to keep to it.
     ``Connection: close`` closes the connection afterwards.
 
     Raises `HeaderError` and `StatusError` when made, not when sent.
     """
 
-    __slots__ = ("_close", "_headers", "_length", "_lines", "_typed", "body", "status")
+    __slots__ = ("_close", "_headers", "_length", "_lines", "_typed", "_untyped", "body", "status")
 
     def __init__(
         self,
         body: Body = b"",
         status: int = 200,
         headers: Iterable[tuple[str, str]] = (),
+        *,
+        untyped: bool = False,
     ) -> None:
         self._lines = status_line(status)
         self.status = status
         self.body = body
         self._headers: list[tuple[str, str]] = []
         self._typed = False
+        self._untyped = untyped or isinstance(body, FileBody)
         self._close = False
         self._length: int | None = None
         for name, value in headers:
@@ -170,9 +174,7 @@ class Response:
         """The media type that it tells, in lower case and without parameters; empty if it tells none."""
         given = self.get_header("content-type")
         if given is None:
-            if self._is_untyped or self.status in BODILESS:
-                return ""
-            given = self._usual_type
+            given = "" if self._untyped or self.status in BODILESS else self._usual_type
         return given.partition(";")[0].strip().lower()
 
     def replaced(
@@ -190,20 +192,16 @@ class Response:
         fields = list(self._headers if headers is None else headers)
         if body is not None:
             fields = [each for each in fields if each[0].lower() != "content-length"]
-            typed = any(name.lower() == "content-type" for name, _ in fields)
-            if not (typed or self._is_untyped or self.status in BODILESS):
-                fields.append(("Content-Type", self._usual_type))
         copy = Response(
-            self.body if body is None else body, self.status if status is None else status, fields
+            self.body if body is None else body,
+            self.status if status is None else status,
+            fields,
+            untyped=self._untyped,
         )
-        copy._typed = copy._typed or self._is_untyped
+        is_typed = copy._typed or self._untyped or self.status in BODILESS
+        if body is not None and not is_typed:
+            copy.add_header("Content-Type", self._usual_type)
         return copy
-
-    @property
-    def _is_untyped(self) -> bool:
-        """Whether nobody knows its type: a guess would be taken for knowledge by who reads it."""
-        is_said = self._typed or isinstance(self.body, FileBody)
-        return is_said and self.get_header("content-type") is None
 
     @property
     def _usual_type(self) -> str:
@@ -225,7 +223,7 @@ class Response:
         `length` None leaves the framing to the channel too.
         """
         lines = self._lines
-        if not self._typed and length != 0 and not isinstance(self.body, FileBody):
+        if not (self._typed or self._untyped or length == 0):
             lines += b"Content-Type: %b\r\n" % self._usual_type.encode()
         if length is not None and self.status not in BODILESS:
             lines += b"Content-Length: %d\r\n" % length
@@ -261,6 +259,4 @@ class PreparedResponse:
         lines = self.head.decode("latin-1").split("\r\n")[1:-1]
         fields = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
         kept = [each for each in fields if each[0].lower() != "content-length"]
-        response = Response(self.body, self.status, kept)
-        response._typed = True  # The head had all there is to tell.
-        return response
+        return Response(self.body, self.status, kept, untyped=True)

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from perdure.app.web.replies.compression import Compressed
+from perdure.app.web.replies.replyfields import FieldRule, ReplyFields
 from perdure.app.web.resource import Resource
 
 from ..paper import Paper
@@ -46,3 +47,17 @@ def test_a_head_has_no_body_and_frees_whoever_made_one(serve: Serve, kind: str, 
     for _ in range(10):
         reply = served.get(f"/{kind}-{name}", "Accept-Encoding: gzip", method="HEAD")
         assert (reply.status, reply.body) == (200, b"")
+
+
+@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_an_application_tells_no_type_of_is_not_guessed_to_be_a_page(
+    serve: Serve, kind: str, method: str
+) -> None:
+    root = Resource()
+    root.put_child("asgi", asgiapps.gateway(asgiapps.says(TEXT, fields=[])))
+    root.put_child("wsgi", wsgiapps.gateway(wsgiapps.says(TEXT, fields=[])))
+    guess = FieldRule("X-Html", "yes", ["text/html"])
+    for around in (ReplyFields(root, [guess]), Compressed(root, types=["*"])):
+        reply = serve(around).get(f"/{kind}", "Accept-Encoding: gzip", method=method)
+        assert (reply.get("content-type"), reply.get("x-html")) == (None, None)

@@ -60,7 +60,8 @@ class AppResponse(Response):
             line = f"HTTP/1.1 {status} {phrase}\r\n".encode("latin-1")
         self.status = status
         self.body = b""
-        self._typed = True
+        self._typed = False
+        self._untyped = True
         self._close = False
         self._length = None
         self._headers = []

@@ -94,17 +94,7 @@ def passed_answer(exchange: Exchange, answer: AnswerHead, fields: bytes) -> Rend
     pairs = as_pairs(fields)
     if answer.declared is not None:
         pairs.append(("Content-Length", str(answer.declared)))
-    return PassedResponse(exchange, status, pairs)
-
-
-class PassedResponse(Response):
-    """A response of no type where the server behind told none: this one does not know better."""
-
-    __slots__ = ()
-
-    def __init__(self, body: Exchange, status: int, headers: list[tuple[str, str]]) -> None:
-        super().__init__(body, status, headers)
-        self._typed = True
+    return Response(exchange, status, pairs, untyped=True)
 
 
 def passage(pool: Pool, exchange: Exchange, idle: float) -> Passage:
