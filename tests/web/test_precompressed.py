@@ -71,6 +71,14 @@ def test_each_coding_is_sent_to_who_unpacks_it(served: Served, folder: Path, pat
     assert len(tags) == 4
 
 
+def test_several_fields_are_one_list(served: Served, folder: Path) -> None:
+    ask_until_kept(served, folder)
+    for second, coding in (("br", "br"), ("zstd", "zstd"), ("gzip;q=0", None)):
+        fields = ("Accept-Encoding: identity;q=0.1", f"Accept-Encoding: {second}")
+        for _ in range(2):
+            assert served.get("/page.css", *fields).get("content-encoding") == coding
+
+
 def test_who_unpacks_nothing_gets_the_file_and_caches_are_told(served: Served) -> None:
     for fields in ((), ("Accept-Encoding:",), ("Accept-Encoding: identity",)):
         reply = served.get("/page.css", *fields)

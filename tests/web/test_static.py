@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from perdure.app.web.files.filereply import FileReply
 from perdure.app.web.resource import Resource
 from perdure.app.web.static import DEFAULT_PROCESSORS, File, StaticError
 from perdure.persist.capture import capture
@@ -196,6 +197,20 @@ def test_a_file_that_grows_is_sent_as_long_as_it_is(served: Served, folder: Path
             assert len(served.get("/large.bin").body) == length
 
 
+def test_a_file_that_changed_since_it_was_looked_at_is_sent_as_it_is(
+    serve: Serve, folder: Path
+) -> None:
+    path = folder / "large.bin"
+    served = serve(FileReply(str(path), path.stat(), ("text/plain", None)))
+    before = served.get()
+    assert before.body == LARGE
+    path.write_bytes(LARGE + b"!")
+    after = served.get()
+    assert after.body == LARGE + b"!"
+    assert after.get("etag") != before.get("etag")
+    assert served.get("/", "Range: bytes=-2").body == LARGE[-1:] + b"!"
+
+
 def test_a_file_that_shrinks_while_it_is_sent_costs_its_connection_alone(
     served: Served, folder: Path
 ) -> None:
@@ -223,6 +238,7 @@ def test_what_the_client_has_is_not_sent_again(served: Served) -> None:
             f'If-None-Match: "x", {etag}',
             "If-None-Match: *",
             f"If-Modified-Since: {date}",
+            f"If-Modified-Since: {formatdate(4_000_000_000, usegmt=True)}",
         ):
             for method in ("GET", "HEAD"):
                 reply = served.get(path, field, method=method)
@@ -260,6 +276,7 @@ def test_preconditions_that_fail_are_412(served: Served, folder: Path) -> None:
         f"If-Match: W/{etag}": 412,
         f"If-Unmodified-Since: {exact}": 200,
         f"If-Unmodified-Since: {early}": 412,
+        f"If-Unmodified-Since: {formatdate(4_000_000_000, usegmt=True)}": 200,
         "If-Unmodified-Since: nonsense": 200,
     }
     assert {field: served.get("/hello.txt", field).status for field in expected} == expected
