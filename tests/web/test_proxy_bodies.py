@@ -231,3 +231,20 @@ def test_a_client_that_leaves_ends_its_request(behind: Behind, serve: Serve) -> 
         server = asked(client, behind)
         server.request()
     assert server.closed()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_compressed_body_is_the_affair_of_the_server_behind(
+    at_once: bool, behind: Behind, serve: Serve
+) -> None:
+    served = serve(ReverseProxy(behind.endpoint))
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\n"
+    with served.connect() as client:
+        client.send(head + b"packed" if at_once else head)
+        server = behind.accept()
+        assert server.request().get("content-encoding") == "gzip"
+        if not at_once:
+            client.send(b"packed")
+        assert server.exactly(6) == b"packed"
+        server.answer(b"taken")
+        assert client.reply().body == b"taken"

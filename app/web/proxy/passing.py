@@ -36,7 +36,7 @@ async def asked(request: Request, pool: Pool, head: bytes) -> tuple[Exchange, An
         # Without it there are servers that wait, or ask for it (RFC 9110, 8.6).
         data = head + (_NO_BODY if request.method in _WITH_BODY else b"\r\n")
     elif whole:
-        content = await request.read()
+        content = await body.read()
         data = head + _DECLARED % (len(content), content)
     elif request.head.length >= 0:
         data = head + _DECLARED % (request.head.length, b"")
