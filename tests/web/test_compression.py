@@ -104,6 +104,7 @@ class Pages(Resource):
 
     def tagged(self, request: Request) -> Rendered:
         fields = [("ETag", '"x"'), ("Accept-Ranges", "bytes"), ("Vary", "Cookie")]
+        fields += [("Content-Digest", "sha-256=:x:"), ("Repr-Digest", "sha-256=:x:")]
         return Response(TEXT, headers=fields)
 
     def untrue(self, request: Request) -> Rendered:
@@ -173,6 +174,7 @@ def test_the_tag_becomes_weak_and_no_parts_are_offered(tmp_path: Path, serve: Se
     served = serve(Compressed(Pages(tmp_path)))
     reply = served.get("/tagged", "Accept-Encoding: gzip")
     assert (reply.get("etag"), reply.get("accept-ranges")) == ('W/"x"', None)
+    assert (reply.get("content-digest"), reply.get("repr-digest")) == (None, None)
     assert reply.get_all("vary") == ["Cookie", "Accept-Encoding"]
     assert served.get("/tagged").get("etag") == '"x"'
 

@@ -192,7 +192,10 @@ class Compressed(Wrapper):
         return kind != _NEVER and any(fnmatchcase(kind, each) for each in self.types)
 
 
-_OF_PLAIN: Final = frozenset(("content-length", "accept-ranges"))
+# The digests are those of RFC 9530 and of what was before: of the very bytes that were to leave.
+_OF_PLAIN: Final = frozenset(
+    ("content-length", "accept-ranges", "content-digest", "repr-digest", "digest", "content-md5")
+)
 
 
 def _varied(fields: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
