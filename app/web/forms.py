@@ -207,14 +207,15 @@ class _Reader:
 
         self._limits = limits
         self._decoder = MultipartDecoder(boundary.encode(), 2 * _PIECE + _HEADER)
-        # A boundary of which the end of its line has not come: the decoder (werkzeug 3.1) would take
-        # the line end in front of it for a byte of the part.
+        # What ends within the line of a boundary, or may do so, waits for the rest: the decoder (werkzeug
+        # 3.1) would take the line end in front of it for a byte of the part.
+        self._line = b"--" + boundary.encode()
         self._open_line = re.compile(
-            rb"(?:\r\n|\r|\n)?--%b(?:-|[^\S\r\n]{0,%d}\r?)\Z"
+            rb"(?:\r\n|\r|\n)--%b(?:-|[^\S\r\n]{0,%d}\r?)\Z"
             % (re.escape(boundary.encode()), _LONGEST_PADDING)
         )
         self._longest_line = len(boundary) + _LONGEST_PADDING + len(b"\r\n--\r")
-        self._held = b""
+        self._held = b"\r\n"  # which the first boundary may have in front of it as well
         self._fields: MultiDict[str, str] = MultiDict()
         self._files: MultiDict[str, Upload] = MultiDict()
         self._parts = 0
@@ -245,8 +246,7 @@ class _Reader:
 
         decoder = self._decoder
         data = self._held + data
-        open_line = self._open_line.search(data, max(len(data) - self._longest_line, 0))
-        end = len(data) if open_line is None else open_line.start()
+        end = self._sure(data)
         self._held = data[end:]
         decoder.receive_data(data[:end])
         while not isinstance(event := self._next(), NeedData):
@@ -259,6 +259,19 @@ class _Reader:
         if decoder.state in (State.PREAMBLE, State.PART) and len(decoder.buffer) > _HEADER:
             raise HTTPError(400, f"A part of the form has more than {_HEADER} bytes of header.")
         return decoder.state is State.EPILOGUE
+
+    def _sure(self, data: bytes) -> int:
+        """How much of `data` is before a line that may be a boundary, and that has not come to its end."""
+        near = max(len(data) - self._longest_line, 0)
+        open_line = self._open_line.search(data, near)
+        if open_line is not None:
+            return open_line.start()
+        last = max(data.rfind(b"\r", near), data.rfind(b"\n", near))
+        if last < 0 or not self._line.startswith(data[last + 1 :]):
+            return len(data)
+        start = last - data.endswith(b"\r\n", 0, last + 1)
+        # The end of a boundary's line belongs to it.
+        return len(data) if self._open_line.search(data[:start], near) else start
 
     def _next(self) -> "Event":
         try:
