@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.app.web.programs.cgi import CGIDirectory, CGIError
+from perdure.app.web.programs.cgi import CGIDirectory, CGIError, CGILimits, CGISettings
 from perdure.app.web.resource import Resource
 
 from .conftest import Serve
@@ -38,6 +38,12 @@ def test_a_folder_runs_its_programs_by_name(serve: Serve, folder: Path) -> None:
     assert served.get("/cgi-bin/alias").body == b"/cgi-bin/alias,\n"
     with pytest.raises(CGIError, match="no such folder"):
         CGIDirectory(folder / "page").check()
+
+
+def test_a_snapshot_of_it_leaves_the_defaults_to_whoever_reads_it(folder: Path) -> None:
+    assert vars(CGIDirectory(folder)) == {"path": str(folder)}
+    careful = CGISettings(limits=CGILimits(processes=1))
+    assert vars(CGIDirectory(folder, settings=careful))["settings"] is careful
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,11 @@ def test_what_a_snapshot_could_not_name_is_refused() -> None:
         WSGIApplication(lambda: None)
 
 
+def test_a_snapshot_of_one_leaves_the_defaults_to_whoever_reads_it() -> None:
+    assert vars(WSGIApplication("site:app")) == {"app": "site:app"}
+    assert vars(WSGIApplication("site:app", waiting=0)) == {"app": "site:app", "waiting": 0}
+
+
 @pytest.mark.parametrize("options", [{"threads": 0}, {"threads": True}, {"waiting": -1}])
 def test_a_pool_has_a_thread_and_room(options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(options))} is a number from"):

@@ -36,15 +36,17 @@ class WSGIApplication(Gateway):
     """
 
     protocol: ClassVar[str] = "WSGI"
+    threads: int = 8
+    waiting: int = 100
     _workers: Workers | None = None
 
-    def __init__(self, app: str | App, *, threads: int = 8, waiting: int = 100) -> None:
+    def __init__(self, app: str | App, *, threads: int = threads, waiting: int = waiting) -> None:
         super().__init__(app)
         for name, value, least in (("threads", threads, 1), ("waiting", waiting, 0)):
             if type(value) is not int or value < least:
                 raise ValueError(f"{name} is a number from {least} up, not {value!r}")
-        self.threads = threads
-        self.waiting = waiting
+            if value != getattr(type(self), name):
+                setattr(self, name, value)
 
     async def quiesce(self) -> None:
         if self._workers is not None:

@@ -216,13 +216,15 @@ class CGIDirectory(Resource):
     of `settings`.
     """
 
+    settings: CGISettings = CGISettings()
     _places: CGIPlaces | None = None
 
     def __init__(
         self, path: str | os.PathLike[str], *, settings: CGISettings | None = None
     ) -> None:
         self.path = os.path.abspath(path)
-        self.settings = CGISettings() if settings is None else settings
+        if settings is not None:
+            self.settings = settings
 
     def check(self) -> None:
         """Raises `CGIError` if there is no folder at `path`."""
