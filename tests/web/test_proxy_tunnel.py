@@ -22,7 +22,7 @@ from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
 from perdure.app.web.response import Response
 
-from .behind import Behind, pool_of
+from .behind import Accepted, Behind, pool_of
 from .conftest import Serve, Served
 from .http2client import contexts
 
@@ -158,9 +158,25 @@ def test_a_change_to_something_else_is_a_502(switch: bytes, behind: Behind, serv
         assert server.closed()
 
 
-def test_there_are_no_more_tunnels_than_may_be_and_silence_ends_them(
+def test_there_are_no_more_tunnels_than_may_be_however_many_are_asked_for_at_once(
     behind: Behind, serve: Serve
 ) -> None:
+    served = serve(ReverseProxy(behind.endpoint, limits=UpstreamLimits(tunnels=1)))
+    with served.connect() as client, served.connect() as other, served.connect() as late:
+        servers: list[Accepted] = []
+        for each in (client, other):
+            each.send(_UPGRADE)
+            servers.append(behind.accept())
+            servers[-1].request()
+        for server in servers:
+            server.send(_SWITCH)
+        answers = [each.reply(head_only=True).status for each in (client, other)]
+        assert sorted(answers) == [101, 503]
+        late.send(_UPGRADE)
+        assert late.reply().status == 503
+
+
+def test_silence_ends_a_tunnel(behind: Behind, serve: Serve) -> None:
     proxy = ReverseProxy(behind.endpoint, limits=UpstreamLimits(tunnels=1, tunnel_time=0.05))
     served = serve(proxy)
     with served.connect() as client:
@@ -168,13 +184,9 @@ def test_there_are_no_more_tunnels_than_may_be_and_silence_ends_them(
         server = behind.accept()
         server.request()
         server.send(_SWITCH)
-        client.reply(head_only=True)
-        assert served.get("/plain-pages-have-room", "X: y", method="TRACE").status == 405
-        with served.connect() as other:
-            # Whether the first is over by now or not, nobody waits for ever.
-            other.send(_UPGRADE)
-            assert client.closed()
-            assert server.closed()
+        assert client.reply(head_only=True).status == 101
+        assert client.closed()
+        assert server.closed()
     served.arrive(lambda: not pool_of(proxy).passages)
 
 
