@@ -110,6 +110,8 @@ def test_a_path_is_passed_on_to_a_server_behind(site: Path, other: Path) -> None
             assert texts(served, "/api/", "/about.html") == ["other", "about"]
         with serving("--proxy", f"/={endpoint}") as served:
             assert texts(served, "/") == ["other"]
+        with serving("--proxy", f"/api={endpoint}") as served:
+            assert [ask(served, path).status for path in ("/api/", "/", "/a")] == [200, 404, 404]
 
 
 def test_clients_are_led_where_they_may_go(site: Path, other: Path) -> None:
@@ -344,23 +346,26 @@ def test_settings_of_files_are_those_of_every_folder(site: Path, other: Path) ->
         (("--path", ".", "--realm", "x"), "--realm: only with --auth, --login, --digest"),
         (("--path", ".", "--forward-client", "10.0.0.0/8"), "only with --forward-proxy"),
         (("--path", ".", "--forward-proxy", "example.org"), "example.org"),
-        (("--path", ".", "--forward-proxy", "*:80", "--forward-client", "me"), "me"),
+        (
+            ("--path", ".", "--forward-proxy", "*:80", "--forward-client", "me"),
+            "--forward-client: 'me'",
+        ),
         (("--path", ".", "--proxy", "/=tcp:80"), "nothing to be served besides"),
         (("--path", ".", "--proxy", "tcp:80"), "expected /PATH=ENDPOINT"),
         (("--path", ".", "--proxy", "/a=tcp:x"), "endpoint 'tcp:x'"),
-        (("--path", ".", "--proxy", "a=tcp:80"), "place 'a'"),
+        (("--path", ".", "--proxy", "a=tcp:80"), "--proxy: place 'a'"),
         (("--path", ".", "--proxy", "/a=tcp:80", "--redirect", "/a/=/b"), "another at /a"),
-        (("--path", ".", "--redirect", "/a=javascript:x"), "javascript"),
+        (("--path", ".", "--redirect", "/a=javascript:x"), "--redirect /a=javascript:x: "),
         (("--path", ".", "--alias", "/a"), "expected /OLD=/NEW"),
-        (("--path", ".", "--alias", "/a=b"), "begins with a slash"),
-        (("--path", ".", "--rewrite", "/(", "/a"), "rewriting regex"),
+        (("--path", ".", "--alias", "/a=b"), "--alias /a=b: .*begins with a slash"),
+        (("--path", ".", "--rewrite", "/(", "/a"), "--rewrite .*regex"),
         (("--path", ".", "--vhost", "a.org"), "expected HOST=FOLDER"),
         (("--path", ".", "--vhost", "a b=."), "host 'a b'"),
-        (("--path", ".", "--vhost", "a.org=/nowhere"), "/nowhere"),
-        (("--path", ".", "--spa", "../x"), "fallback"),
+        (("--path", ".", "--vhost", "a.org=/nowhere"), "--vhost .*there is no /nowhere"),
+        (("--path", ".", "--spa", "../x"), "--spa: '../x'"),
         (("--path", ".", "--processor", "pl=a.B"), "expected .EXTENSION"),
         (("--path", ".", "--processor", ".pl=B"), "expected module.Class"),
-        (("--path", ".", "--cors", "example.org"), "example.org"),
+        (("--path", ".", "--cors", "example.org"), "--cors: .*example.org"),
         (("--path", ".", "--cors-method", "PUT"), "--cors-method: only with --cors"),
         (("--path", ".", "--cors", "*", "--cors-method", "P T"), "methods 'P T'"),
         (("--path", ".", "--cors", "*", "--cors-header", "X:"), "headers 'X:'"),

@@ -68,7 +68,7 @@ def test_a_site_of_many_options_is_the_same_in_every_syntax(workshop: Workshop, 
 
 def test_a_mistake_costs_one_line(workshop: Workshop, site: Path) -> None:
     result = workshop.run("mkapp", "web", "--path", site, "--vhost", "a b=.")
-    assert result.status == os.EX_CONFIG
+    assert result.status == os.EX_USAGE
     assert result.err.count("\n") == 1
-    assert "host 'a b'" in result.err
+    assert "--vhost a b=.: host 'a b'" in result.err
     assert "web.snap" not in workshop.files()

@@ -78,11 +78,17 @@ def _extension(text: str, option: str, expected: str) -> str:
 
 
 def folder(path: str, settings: Mapping[str, Any]) -> "File":
-    """The files at `path`. Raises `StaticError` if there are none."""
-    from ...app.web.static import File
+    """The files at `path`. Raises `StaticError` if there are none, and `BuildError` for an option."""
+    from ...app.web.static import File, StaticError
 
-    found = File(path, **settings)
-    found.check()
+    try:
+        found = File(path, **settings)
+        found.check()
+    except StaticError as error:
+        option = next((name for name, each in _OF_ALL.items() if each == error.setting), None)
+        if option is None:
+            raise
+        raise BuildError(f"{flag(option)}: {error.value!r}: {error.reason}") from error
     return found
 
 

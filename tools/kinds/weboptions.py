@@ -1,13 +1,15 @@
 """The options of ``mkapp web``, by the sections of its help."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import click
 
+from ...persist.errors import PerdureError
 from ..kind import BuildError, Option
 
 DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
@@ -312,3 +314,14 @@ def halves(option: str, text: str, expected: str) -> tuple[str, str]:
     if not (left and right):
         raise BuildError(f"{option} {text}: expected {expected}")
     return left, right
+
+
+@contextmanager
+def named(*words: str) -> Iterator[None]:
+    """Has what is refused meanwhile say what on the command line it was, as a `BuildError`."""
+    try:
+        yield
+    except BuildError:
+        raise
+    except PerdureError as error:
+        raise BuildError(f"{' '.join(words)}: {error}") from error

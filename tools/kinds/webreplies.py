@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..kind import BuildError
-from .weboptions import flag, halves
+from .weboptions import flag, halves, named
 
 if TYPE_CHECKING:
     from ...app.web.replies.replyfields import FieldRule
@@ -48,13 +48,14 @@ def _shared(options: Mapping[str, Any], root: "Resource") -> "Resource":
         return root
     from ...app.web.replies.crossorigin import CrossOrigin
 
-    return CrossOrigin(
-        root,
-        options["cors"],
-        methods=("GET", "HEAD", "POST", *options["cors_method"]),
-        headers=options["cors_header"],
-        credentials=bool(options["cors_credentials"]),
-    )
+    with named(", ".join(flag(name) for name in ("cors", *_OF_CORS) if options[name])):
+        return CrossOrigin(
+            root,
+            options["cors"],
+            methods=("GET", "HEAD", "POST", *options["cors_method"]),
+            headers=options["cors_header"],
+            credentials=bool(options["cors_credentials"]),
+        )
 
 
 def header(text: str) -> tuple[str, str]:

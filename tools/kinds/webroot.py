@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..kind import BuildError
 from . import webfiles, webguards, webreplies
-from .weboptions import flag, halves
+from .weboptions import flag, halves, named
 
 if TYPE_CHECKING:
     from ...app.web.resource import Resource
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _ROOTS: Final = ("path", "class_", "resource_script", "wsgi", "asgi")
 _INSTEAD: Final = ("vhost", "host_folder", "users", "proxy", "redirect", "forward_proxy")
+_OF_FORWARD: Final = ("forward_client", "forward_private")
 _USERS: Final = "/users"
 
 
@@ -41,7 +42,9 @@ def root(options: Mapping[str, Any], kept: "Resource | None" = None) -> "Resourc
         if _USERS in places:
             raise BuildError(f"--users: they are at {_USERS}, where another option puts something")
         places[_USERS] = _users(options)
-    site = _rewritten(options, webguards.guarded(options, _placed(found, places)))
+    with named(", ".join(flag(name) for name in ("proxy", "redirect") if options[name])):
+        placed = _placed(found, places)
+    site = _rewritten(options, webguards.guarded(options, placed))
     return _forwarding(options, webreplies.wrapped(options, site))
 
 
@@ -108,7 +111,10 @@ def _hosted(options: Mapping[str, Any], default: "Resource | None") -> "Resource
             if name in names:
                 raise BuildError(f"--vhost {text}: {name} has another folder already")
             names.add(name)
-            hosts.add_host(name, webfiles.folder(str(Path(path).absolute()), settings))
+            if not Path(path).exists():
+                raise BuildError(f"--vhost {text}: there is no {path}")
+            with named("--vhost", text):
+                hosts.add_host(name, webfiles.folder(str(Path(path).absolute()), settings))
     return found
 
 
@@ -120,7 +126,8 @@ def _places(options: Mapping[str, Any]) -> "dict[str, Resource]":
             path = path.rstrip("/") or "/"
             if path in found:
                 raise BuildError(f"{flag(name)} {text}: there is another at {path}")
-            found[path] = make(target)
+            with named(flag(name), text):
+                found[path] = make(target)
     return found
 
 
@@ -143,9 +150,9 @@ def _users(options: Mapping[str, Any]) -> "Resource":
 
 
 def _placed(base: "Resource | None", places: "dict[str, Resource]") -> "Resource":
-    from ...app.web.resource import Resource
+    from ...app.web.resource import ErrorPage
 
-    base = Resource() if base is None else base
+    base = ErrorPage(404) if base is None else base
     if not places:
         return base
     from ...app.web.routing.places import Places
@@ -159,8 +166,12 @@ def _rewritten(options: Mapping[str, Any], wrapped: "Resource") -> "Resource":
     from ...app.web.routing.rewriting import Alias, Pattern, Rewritten, TildeToUsers
 
     rules: list[Rule] = [TildeToUsers(_USERS[1:])] if options["users"] else []
-    rules += [Alias(*halves("--alias", text, "/OLD=/NEW")) for text in options["alias"]]
-    rules += [Pattern(regex, replacement) for regex, replacement in options["rewrite"]]
+    for text in options["alias"]:
+        with named("--alias", text):
+            rules.append(Alias(*halves("--alias", text, "/OLD=/NEW")))
+    for regex, replacement in options["rewrite"]:
+        with named("--rewrite", regex, replacement):
+            rules.append(Pattern(regex, replacement))
     rewritten = Rewritten(wrapped, rules)
     for path in webguards.paths(options):
         there = "/" + "/".join(rewritten.rewritten(path[1:].split("/")))
@@ -170,16 +181,18 @@ def _rewritten(options: Mapping[str, Any], wrapped: "Resource") -> "Resource":
 
 
 def _forwarding(options: Mapping[str, Any], wrapped: "Resource") -> "Resource":
-    unused = [flag(name) for name in ("forward_client", "forward_private") if options[name]]
+    unused = [flag(name) for name in _OF_FORWARD if options[name]]
     if not options["forward_proxy"]:
         if unused:
             raise BuildError(f"{', '.join(unused)}: only with --forward-proxy")
         return wrapped
     from ...app.web.proxy.forwardproxy import LOOPBACK, ForwardProxy
 
-    return ForwardProxy(
-        options["forward_proxy"],
-        wrapped,
-        clients=options["forward_client"] or LOOPBACK,
-        private=options["forward_private"],
-    )
+    given = [flag(name) for name in ("forward_proxy", *_OF_FORWARD) if options[name]]
+    with named(", ".join(given)):
+        return ForwardProxy(
+            options["forward_proxy"],
+            wrapped,
+            clients=options["forward_client"] or LOOPBACK,
+            private=options["forward_private"],
+        )
