@@ -55,6 +55,10 @@ async def talks(scope: Message, receive: Receive, send: Send) -> None:
     if name == "closes":
         await send({"type": "websocket.close", "code": 4001, "reason": "enough"})
         return
+    if name == "notes":
+        await receive()
+        current_registry().get_component(Counter, default=Counter).value += 1
+        return
     NOTES.append(scope)
     while (message := await receive())["type"] == "websocket.receive":
         if name == "counts":
@@ -136,6 +140,19 @@ def test_a_message_waits_until_what_it_tells_of_is_saved(serve: Serve) -> None:
                 client.recv(timeout=0)
             served.secure()
             assert client.recv() == str(number)
+
+
+def test_the_goodbye_waits_until_what_was_done_before_is_saved(serve: Serve) -> None:
+    served = serve(ASGIApplication(talks), journal=Paper())
+    with talk(served, "/notes") as client:
+        client.send("note")
+        served.held(1)
+        with pytest.raises(TimeoutError):
+            client.recv(timeout=0)
+        served.secure()
+        with pytest.raises(ConnectionClosed):
+            client.recv()
+        assert client.close_code == 1000
 
 
 def test_a_client_is_told_when_nothing_can_be_saved(serve: Serve) -> None:

@@ -60,6 +60,14 @@ async def handles(scope: Message, receive: Receive, send: Send) -> None:
         raise
 
 
+async def wraps(scope: Message, receive: Receive, send: Send) -> None:
+    """As some do with whatever a library raises."""
+    try:
+        await posts(scope, receive, send)
+    except Exception as error:
+        raise LookupError("of the application's own") from error
+
+
 async def streams(scope: Message, receive: Receive, send: Send) -> None:
     await begin(send)
     await give(send, b"one %d" % count(), more=True)
@@ -93,7 +101,7 @@ def test_each_piece_and_the_end_wait_until_what_they_tell_of_is_saved(serve: Ser
             assert client.until(mark).endswith(mark)
 
 
-@pytest.mark.parametrize("app", [counts, posts, posts_in_thread, handles, streams])
+@pytest.mark.parametrize("app", [counts, posts, posts_in_thread, handles, wraps, streams])
 def test_where_nothing_can_be_saved_the_answer_is_503(serve: Serve, app: App) -> None:
     served = serve(gateway(app), journal=Paper(refusal=DiskError()))
     served.call(lambda: served.ledger.failed(DiskError()))

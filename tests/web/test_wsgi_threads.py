@@ -134,6 +134,28 @@ def test_each_piece_waits_until_what_it_tells_of_is_saved(serve: Serve) -> None:
     assert served.registry.get_component(Counter, default=Counter).value == 3
 
 
+def test_what_a_piece_tells_of_is_saved_before_the_next_is_made(serve: Serve) -> None:
+    going_on = threading.Semaphore(0)
+
+    def app(environ: Environ, start: Start) -> Iterable[bytes]:
+        start("200 OK", [])
+        for _ in range(3):
+            yield b"visitor %d\n" % count()
+            assert going_on.acquire(timeout=WAIT)
+
+    served = serve(gateway(app), journal=Paper())
+    with served.connect() as client:
+        client.send(GET)
+        for number in (1, 2, 3):
+            served.held(number)
+            assert client.silent()
+            served.secure()
+            mark = b"visitor %d\n\r\n" % number
+            assert client.until(mark).endswith(mark)
+            going_on.release()
+        assert client.until(b"0\r\n\r\n") == b"0\r\n\r\n"
+
+
 def _load(served: Served) -> int:
     workers = vars(served.site.resource).get("_workers")
     return 0 if workers is None else workers.load
@@ -247,8 +269,9 @@ def as_it_is(resource: Resource) -> Resource:
 
 
 @pytest.mark.parametrize("place", [as_it_is, Late], ids=["in the tree", "of a script"])
+@pytest.mark.parametrize("is_journaled", [True, False])
 def test_code_that_has_to_do_with_components_is_alone(
-    serve: Serve, place: Callable[[Resource], Resource]
+    serve: Serve, place: Callable[[Resource], Resource], is_journaled: bool
 ) -> None:
     inside = threading.Semaphore(1)
     clashes: list[str] = []
@@ -269,7 +292,8 @@ def test_code_that_has_to_do_with_components_is_alone(
         start("200 OK", [])
         return [b"%d" % counter.value]
 
-    served = serve(place(gateway(app, threads=4)), journal=Instant())
+    journal = {"journal": Instant()} if is_journaled else {}
+    served = serve(place(gateway(app, threads=4)), **journal)
     clients = [served.connect() for _ in range(4)]
     for client in clients:
         client.send(GET * 6)
