@@ -93,4 +93,7 @@ def test_a_file_that_others_may_write_or_that_is_none_lets_nobody_in(
     os.mkfifo(users_file)
     with pytest.raises(UsersError, match="it is no regular file"):
         users.check()
-    assert len([each for each in caplog.records if "nobody can be let in" in each.message]) == 1
+    said = [each.message for each in caplog.records if "nobody can be let in" in each.message]
+    assert len(said) == 2  # once for each reason, and not for each request
+    assert "others may write" in said[0]
+    assert "No such file" in said[1]

@@ -53,7 +53,7 @@ class _Run:
         self.right: OrderedDict[bytes, float] = OrderedDict()
         self.friends: OrderedDict[tuple[str, str], None] = OrderedDict()
         self.pending: dict[bytes, asyncio.Future[Outcome]] = {}
-        self.has_reported = False
+        self.reported = ""
 
 
 def _check_users(_keeper: object, _field: object, users: UserSource) -> None:
@@ -88,11 +88,11 @@ class Doorkeeper:
         try:
             account = self.users.account(name, registry)
         except UsersError as error:
-            if not run.has_reported:
+            if run.reported != str(error):
                 _report.error("nobody can be let in: %s", error)
-            run.has_reported = True
+            run.reported = str(error)
             raise HTTPError(503, "Nobody can be let in at the moment.") from None
-        run.has_reported = False
+        run.reported = ""
         return account
 
     def check_turn(self, name: str, request: "Request") -> None:
@@ -103,7 +103,7 @@ class Doorkeeper:
         if address is None or (name, address) not in run.friends:
             wait = max(wait, run.names.wait(name, now))
         if wait > 0:
-            detail = "That were too many attempts that failed. Please try again later."
+            detail = "There were too many attempts that failed. Please try again later."
             raise HTTPError(429, detail, [("Retry-After", seconds(wait))])
 
     def strike(self, name: str, request: "Request") -> None:
