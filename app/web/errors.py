@@ -16,7 +16,7 @@ _PAGE: Final = """\
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 4rem auto }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 4rem auto; padding: 0 1rem }}
 h1 {{ font-size: 1.4rem }}
 pre {{ overflow-x: auto; padding: 1rem; background: #8881 }}
 </style>
@@ -39,7 +39,7 @@ _SENTENCES: Final[dict[int, str]] = {
     415: "The request's body is of a kind that this server does not take.",
     417: "The request expects something that this server does not do.",
     426: "This page speaks another protocol than the request does.",
-    429: "That were too many attempts. Please try again later.",
+    429: "There were too many attempts. Please try again later.",
     431: "The request's header is larger than this server accepts.",
     500: "The server failed to make this page.",
     501: "The server does not know that method.",
