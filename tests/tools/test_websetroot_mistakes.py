@@ -78,7 +78,7 @@ def refuse(desk: Desk, status: int, line: str, *words: object) -> None:
         (["web.snap", "--proxy", "/=nothing"], os.EX_USAGE, "nothing"),
         (["web.snap", "--path", "www", "--listen", "tcp:1"], os.EX_USAGE, "--listen"),
         (["web.snap", "--resource-script", "no.rpy"], os.EX_USAGE, "no.rpy"),
-        (["web.snap", "--resource-script", "www"], os.EX_NOPERM, "no regular file"),
+        (["web.snap", "--resource-script", "www"], os.EX_USAGE, "is a directory"),
         (["web.snap", "--resource-script", "open.rpy"], os.EX_NOPERM, "others may write to it"),
         (["web.snap", "--resource", "no.trp"], os.EX_USAGE, "no.trp"),
         (["web.snap", "--resource", "www/index.html"], os.EX_DATAERR, "it is not a snapshot but"),
