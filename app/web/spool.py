@@ -104,7 +104,7 @@ class Spool:
     def _begin(self) -> None:
         with self._lock:
             if self._is_closed:
-                raise ValueError("the form is gone: its reply has left")
+                raise ValueError("what was sent is gone: its reply has left")
             self._uses += 1
 
     def _end(self) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import tempfile
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -232,19 +233,34 @@ def test_a_visitor_who_leaves_in_the_middle_leaves_nothing(serve: Serve, tempora
     served.arrive(lambda: not opened(temporary) and not served.server.connections)
 
 
-def test_a_spool_that_is_closed_while_it_is_written_writes_nowhere_else(tmp_path: Path) -> None:
+def test_a_spool_that_is_closed_while_it_is_written_writes_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, going_on = threading.Event(), threading.Event()
+    pwrite = os.pwrite
+
+    def slow(descriptor: int, data: bytes, offset: int) -> int:
+        begun.set()
+        assert going_on.wait(20)
+        return pwrite(descriptor, data, offset)
+
     async def scenario() -> None:
-        for _ in range(50):
-            spool = Spool()
-            writing = asyncio.create_task(spool.append(b"spooled" * 100_000))
-            await asyncio.sleep(0)
-            spool.close()
-            # It would be likely to get the number of the file that was closed.
-            with (tmp_path / "other").open("wb") as other:
-                await asyncio.wait([writing])
-                assert os.fstat(other.fileno()).st_size == 0
-            if (error := writing.exception()) is not None:
-                assert isinstance(error, ValueError)
+        spool = Spool()
+        await spool.append(b"so that there is a file")
+        monkeypatch.setattr(os, "pwrite", slow)
+        writing = asyncio.create_task(spool.append(b"spooled"))
+        assert await asyncio.to_thread(begun.wait, 20)
+        descriptor = spool.descriptor
+        spool.close()
+        # It would get the number of the file, were that closed now.
+        with (tmp_path / "other").open("wb") as other:
+            going_on.set()
+            await writing
+            assert os.fstat(other.fileno()).st_size == 0
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+        with pytest.raises(ValueError, match="what was sent is gone"):
+            await spool.append(b"more")
 
     asyncio.run(scenario())
 
