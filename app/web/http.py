@@ -13,6 +13,7 @@ from ..registry import Registry
 from .accesslog import AccessLog, escaped
 from .channel import HTTPChannel
 from .head import Head, parse_head
+from .limits import Limits
 from .request import Request
 from .sessions import Sessions
 from .site import Site
@@ -67,9 +68,9 @@ class HTTPServer:
         self.registry = registry
         self.ledger = ledger
         """What makes changes durable before replies tell of them; None if nothing does."""
-        self.limits = site.limits
+        self.limits = Limits() if site.limits is None else site.limits
         self.proxies = site.proxies()
-        self.sessions = Sessions(registry, site.limits, self.loop, ledger=ledger)
+        self.sessions = Sessions(registry, self.limits, self.loop, ledger=ledger)
         self.log = AccessLog(site.log, self.loop) if site.log is not None else None
         self.connections: set[Connection] = set()
         self.draining = False

@@ -34,7 +34,7 @@ class Site:
 
     `resource` is the root. `log` is the file of the access log, or None. `headers` are sent with
     every reply; one named Server replaces ours. `display_tracebacks` shows strangers the
-    insides of errors: for development.
+    insides of errors: for development. Without `limits` they are those of the version that runs.
 
     `trusted_proxies` are the addresses and networks, or ``unix`` for all who come by a UNIX socket,
     that are believed when they tell by ``Forwarded`` or ``X-Forwarded-*`` whom they speak for: the
@@ -49,7 +49,7 @@ class Site:
     log: str | None = attrs.field(default=None, kw_only=True)
     headers: Fields = attrs.field(default=(), kw_only=True, converter=_as_fields)
     display_tracebacks: bool = attrs.field(default=False, kw_only=True)
-    limits: Limits = attrs.field(factory=Limits, kw_only=True)
+    limits: Limits | None = attrs.field(default=None, kw_only=True)
     trusted_proxies: tuple[str, ...] = attrs.field(default=(), kw_only=True, converter=_as_texts)
 
     def __attrs_post_init__(self) -> None:

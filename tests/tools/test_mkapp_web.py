@@ -10,6 +10,7 @@ import pytest
 from perdure.app.web.gateways.wsgi import WSGIApplication
 from perdure.app.web.resource import Resource
 from perdure.app.web.routing.hosts import VirtualHosts
+from perdure.persist.capture import capture
 from perdure.persist.errors import PerdureError
 
 from ..web.conftest import Reply, Served
@@ -221,6 +222,7 @@ def test_a_body_may_be_as_large_as_was_said() -> None:
         statuses = [post(served, b"x" * length).status for length in (1024, 1025)]
     assert statuses == [200, 413]
     limits = made("--wsgi", f"{__name__}:wsgi", "--max-body", "2G").site.limits
+    assert limits is not None
     assert (limits.body, limits.upload) == (2 << 30, 2 << 30)
 
 
@@ -283,6 +285,17 @@ def test_replies_have_the_fields_that_were_asked_for(site: Path) -> None:
     assert text.get("cache-control") == "max-age=60"
     assert text.get("content-security-policy") is None
     assert text.get("access-control-allow-origin") == "https://app.example.org"
+
+
+def test_what_nobody_has_said_is_not_written_down_so_that_later_versions_know_better(
+    site: Path,
+) -> None:
+    options = ("--proxy", "/api=tcp:81", "--forward-proxy", "*:443", "--compress")
+    service = made("--path", site, *options)
+    names = capture(service).names
+    assert "perdure.app.web.proxy.reverseproxy:ReverseProxy" in names
+    assert [name for name in names if name.endswith("Limits")] == []
+    assert b"manifest+json" not in capture(service).stream
 
 
 def test_our_own_pages_are_protected_without_being_asked(site: Path) -> None:

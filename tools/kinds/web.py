@@ -29,7 +29,7 @@ def make(options: Mapping[str, Any]) -> "Service":
         headers=tuple(header(text) for text in options["add_header"]),
         trusted_proxies=options["trusted_proxy"],
         display_tracebacks=options["display_tracebacks"],
-        limits=Limits() if most is None else Limits(body=most, upload=most),
+        limits=None if most is None else Limits(body=most, upload=most),
     )
     return WebService(site, [parse_endpoint(text) for text in listen or [DEFAULT_LISTEN]])
 

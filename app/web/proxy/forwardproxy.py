@@ -73,7 +73,7 @@ class ForwardProxy(Wrapper):
         self.wrapped = wrapped if wrapped is not None else ErrorPage(404)
         self.clients = tuple(clients)
         self.private = tuple(private)
-        self.limits = limits if limits is not None else UpstreamLimits()
+        self.limits = limits
         networks(self.clients)
         networks(self.private)
 
@@ -90,12 +90,17 @@ class ForwardProxy(Wrapper):
             return False
         return is_within(address, networks(self.clients))
 
+    @property
+    def bounds(self) -> UpstreamLimits:
+        """Its limits, or those of the version that runs."""
+        return UpstreamLimits() if self.limits is None else self.limits
+
     async def way(self, authority: str, default_port: int | None) -> Addresses:
         """The addresses behind `authority`. Raises `HTTPError` if it does not lead there."""
         host, port = target_place(authority, default_port)
         if not any(each.matches(host, port) for each in self.allow):
             raise HTTPError(403, "This proxy does not lead there.")
-        found = await addresses(host, port, networks(self.private), self.limits.connect_time)
+        found = await addresses(host, port, networks(self.private), self.bounds.connect_time)
         if found is None:
             raise GatewayError(f"no address of {host} was found")
         return found
@@ -103,9 +108,9 @@ class ForwardProxy(Wrapper):
     def new_pool(self, where: Addresses) -> Pool:
         """For one request. Raises `GatewayError` if there are as many as may be."""
         pools = self._pools = {each for each in self._pools or () if each.open}
-        if len(pools) >= self.limits.connections:
+        if len(pools) >= self.bounds.connections:
             raise UpstreamBusyError(f"{len(pools)} requests are on their way already")
-        pool = Pool(where, self.limits, keeps=False)
+        pool = Pool(where, self.bounds, keeps=False)
         pools.add(pool)
         return pool
 
@@ -113,8 +118,8 @@ class ForwardProxy(Wrapper):
         """The tunnels that are open. Raises `GatewayError` if there are as many as may be."""
         if self._passages is None:
             self._passages = set()
-        if len(self._passages) + self.beginning >= self.limits.tunnels:
-            raise UpstreamBusyError(f"{self.limits.tunnels} tunnels are open already")
+        if len(self._passages) + self.beginning >= self.bounds.tunnels:
+            raise UpstreamBusyError(f"{self.bounds.tunnels} tunnels are open already")
         return self._passages
 
     async def close(self) -> None:
@@ -179,14 +184,14 @@ class _Onward(Resource):
         passages = proxy.passages()
         proxy.beginning += 1
         try:
-            transport, early = await where.connect(_Early, timeout=proxy.limits.connect_time)
+            transport, early = await where.connect(_Early, timeout=proxy.bounds.connect_time)
         except ConnectError as error:
             late = isinstance(error.__cause__, TimeoutError)
             raise (UpstreamLateError if late else GatewayError)(str(error)) from None
         finally:
             proxy.beginning -= 1
         return Upgrade(
-            Passage(transport, early.taken(), proxy.limits.tunnel_time, passages), status=200
+            Passage(transport, early.taken(), proxy.bounds.tunnel_time, passages), status=200
         )
 
 

@@ -97,7 +97,7 @@ def passed_answer(exchange: Exchange, answer: AnswerHead, fields: bytes) -> Rend
     return Response(exchange, status, pairs, untyped=True)
 
 
-def passage(pool: Pool, exchange: Exchange, idle: float) -> Passage:
+def passage(pool: Pool, exchange: Exchange) -> Passage:
     """The tunnel through the connection of `exchange`, to be used at once."""
-    connection = exchange.connection
+    connection, idle = exchange.connection, pool.limits.tunnel_time
     return Passage(connection.transport, connection.handed_over(), idle, pool.passages)

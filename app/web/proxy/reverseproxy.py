@@ -99,7 +99,7 @@ class ReverseProxy(Resource):
         self.prefix = prefix if prefix.endswith("/") else prefix + "/"
         self.host = host
         self.authorities = authorities
-        self.limits = limits if limits is not None else UpstreamLimits()
+        self.limits = limits
 
     def check(self) -> None:
         """Reads the authorities, so that they are found to be unusable at the start.
@@ -160,11 +160,11 @@ class ReverseProxy(Resource):
             exchange.abandon()
             raise
         fields = [("Upgrade", "websocket"), *as_pairs(passed_back(answer))]
-        return Upgrade(passage(pool, exchange, self.limits.tunnel_time), fields)
+        return Upgrade(passage(pool, exchange), fields)
 
     def _new_pool(self) -> Pool:
         endpoint = parse_endpoint(self.upstream)
-        return Pool(endpoint, self.limits, self._context(endpoint))
+        return Pool(endpoint, self.limits or UpstreamLimits(), self._context(endpoint))
 
     def _context(self, endpoint: Endpoint) -> ssl.SSLContext | None:
         if not isinstance(endpoint, TLSEndpoint):

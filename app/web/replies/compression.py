@@ -113,7 +113,8 @@ class Compressed(Wrapper):
     """Compresses what `wrapped` replies, for clients that take it: by `types`, from `minimum` bytes.
 
     - `codings`: which of ``zstd``, ``br`` and ``gzip``, those preferred first;
-    - `types`: of content; ``*`` stands for a part of one. Event streams are never compressed;
+    - `types`: of content; ``*`` stands for a part of one. Event streams are never compressed. Where
+      these two are not given, they are `CODINGS` and `TYPES` of the version that runs;
     - `minimum`: shorter bodies leave as they are. A stream is compressed in any case, and each of
       its pieces leaves when it is there.
 
@@ -128,18 +129,18 @@ class Compressed(Wrapper):
         self,
         wrapped: Resource,
         *,
-        codings: Sequence[str] = CODINGS,
-        types: Sequence[str] = TYPES,
+        codings: Sequence[str] | None = None,
+        types: Sequence[str] | None = None,
         minimum: int = 512,
     ) -> None:
         self.wrapped = wrapped
-        self.codings = tuple(codings)
-        self.types = tuple(types)
+        self.codings = None if codings is None else tuple(codings)
+        self.types = None if types is None else tuple(types)
         self.minimum = minimum
-        for coding in self.codings:
+        for coding in self.codings or ():
             if coding not in _CODERS:
                 raise CompressionError("coding", coding, f"there are {', '.join(CODINGS)}")
-        if isinstance(codings, str) or not codings:
+        if isinstance(codings, str) or self.codings == ():
             raise CompressionError("codings", codings, "a list of one or more is expected")
         if isinstance(types, str):
             raise CompressionError("types", types, f"a list is expected; say [{types!r}]")
@@ -165,7 +166,8 @@ class Compressed(Wrapper):
             return response
         fields = _varied(response.headers)
         size = _size(response.body)
-        coding = chosen(request.headers.get("accept-encoding", ""), self.codings)
+        codings = CODINGS if self.codings is None else self.codings
+        coding = chosen(request.headers.get("accept-encoding", ""), codings)
         if (
             coding is None
             or (size is not None and size < self.minimum)
@@ -189,7 +191,8 @@ class Compressed(Wrapper):
     def _fits(self, kind: str) -> bool:
         from fnmatch import fnmatchcase
 
-        return kind != _NEVER and any(fnmatchcase(kind, each) for each in self.types)
+        types = TYPES if self.types is None else self.types
+        return kind != _NEVER and any(fnmatchcase(kind, each) for each in types)
 
 
 # The digests are those of RFC 9530 and of what was before: of the very bytes that were to leave.
