@@ -215,6 +215,28 @@ def test_a_tunnel_holds_little_for_who_reads_slowly(behind: Behind, serve: Serve
             thread.join()
 
 
+@pytest.mark.parametrize("size", [0, 30_000_000])
+def test_a_server_that_stops_ends_what_is_silent_and_not_what_is_slow(
+    behind: Behind, serve: Serve, size: int
+) -> None:
+    served = serve(ReverseProxy(behind.endpoint))
+    with served.connect() as client:
+        client.send(_UPGRADE)
+        server = behind.accept()
+        server.request()
+        server.send(_SWITCH)
+        client.reply(head_only=True)
+        thread = threading.Thread(target=server.send, args=(bytes(size),))
+        thread.start()
+        stopping = asyncio.run_coroutine_threadsafe(served.server.drain(None), served.loop)
+        served.arrive(lambda: served.server.draining)
+        assert len(client.exactly(size)) == size
+        thread.join()
+        stopping.result(10)
+        assert client.closed()
+        assert server.closed()
+
+
 def test_a_server_behind_that_speaks_tls_has_to_prove_who_it_is(
     serve: Serve, tls: tuple[ssl.SSLContext, ssl.SSLContext], tmp_path: Path
 ) -> None:

@@ -1,15 +1,20 @@
 """A tunnel that leads on: what a client says goes to another server, and back, unread."""
 
 import asyncio
+from typing import Final
 
 from ..upgrade import Tunnel
+
+_PARTING: Final = 1.0
+"""Seconds of silence after which a tunnel ends when the server stops."""
 
 
 class Passage(Tunnel):
     """Joins the client's connection to `far`, that of another server, whose reading is paused.
 
     `early` is what has come from there already. Each side is read only as fast as the other takes.
-    When one side ends, the other is told; after `idle` seconds without a byte both are closed.
+    When one side ends, the other is told; after `idle` seconds without a byte both are closed. So they
+    are after one second when the server stops: nobody who only leads on knows what is still to come.
     While it lasts it is among `passages`.
     """
 
@@ -23,6 +28,7 @@ class Passage(Tunnel):
         self._idle = idle
         self._passages = passages
         passages.add(self)
+        self._is_parting = False
         self._ends = 0
         self._since = self._loop.time()
         self._timer = self._loop.call_later(idle, self._check)
@@ -63,6 +69,12 @@ class Passage(Tunnel):
         else:
             self.far.abort()
         self._passages.discard(self)
+
+    def drain(self) -> None:
+        self._is_parting = True
+        self._idle = min(self._idle, _PARTING)
+        self._timer.cancel()
+        self._check()
 
     # The other server's.
 
@@ -108,12 +120,19 @@ class Passage(Tunnel):
 
     def _check(self) -> None:
         left = self._since + self._idle - self._loop.time()
+        if left <= 0 and self._is_parting and self._is_held_up():
+            left = self._idle
         if left > 0:
             self._timer = self._loop.call_later(left, self._check)
             return
         self.far.abort()
         if self.near is not None:
             self.near.abort()
+
+    def _is_held_up(self) -> bool:
+        """Whether one side is slow to take what the other has said."""
+        sides = (self.near, self.far)
+        return any(side is not None and side.get_write_buffer_size() for side in sides)
 
 
 class _FarSide(asyncio.Protocol):
