@@ -1,7 +1,7 @@
 """The options of ``mkapp web``, by the sections of its help."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -317,7 +317,7 @@ def halves(option: str, text: str, expected: str) -> tuple[str, str]:
 
 
 @contextmanager
-def named(*words: str) -> Iterator[None]:
+def named(*words: str) -> Generator[None]:
     """Has what is refused meanwhile say what on the command line it was, as a `BuildError`."""
     try:
         yield
