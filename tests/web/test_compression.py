@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from perdure.app.web.filebody import FileBody
+from perdure.app.web.replies import compression
 from perdure.app.web.replies.compression import CODINGS, Compressed, CompressionError
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource
@@ -260,3 +261,35 @@ def test_a_client_that_is_not_ours_reads_what_it_knows(tmp_path: Path, serve: Se
             reply = client.get(served.url("/large"), headers={"Accept-Encoding": coding})
             assert reply.headers["content-encoding"] == coding
             assert reply.text == TEXT * (LARGE // len(TEXT))
+
+
+class Endless(Resource):
+    """Says something, and waits for the end."""
+
+    is_leaf = True
+
+    def render_GET(self, request: Request) -> Rendered:
+        return Response(self.pieces(request), headers=[("Content-Type", "text/plain")])
+
+    async def pieces(self, request: Request) -> AsyncIterator[str]:
+        yield TEXT
+        await request.draining.wait()
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_no_more_is_compressed_at_a_time_than_there_is_memory_for(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, coding: str
+) -> None:
+    """Each costs a megabyte or more as long as its client takes its time."""
+    monkeypatch.setattr("perdure.app.web.replies.compression._MOST", 2)
+    served = serve(Compressed(Endless()))
+    asking = f"GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: {coding}\r\n\r\n".encode()
+    with served.connect() as first, served.connect() as second, served.connect() as third:
+        replies = [each.ask(asking, head_only=True) for each in (first, second, third)]
+        found = [each.get("content-encoding") for each in replies]
+        assert found == [coding, coding, None]
+        assert [each.get("vary") for each in replies] == ["Accept-Encoding"] * 3
+        second.socket.close()
+        served.arrive(lambda: len(vars(compression)["_under_way"]) < 2)
+        with served.connect() as fourth:
+            assert fourth.ask(asking, head_only=True).get("content-encoding") == coding

@@ -22,6 +22,7 @@ from functools import cache, partial
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, ParamSpec, TypeVar
+from weakref import WeakSet
 
 import attrs
 
@@ -60,6 +61,10 @@ _AT_ONCE: Final = 16 * 1024
 
 _SLICE: Final = 64 * 1024
 
+_MOST: Final = 128
+"""Replies that are compressed as they come, at a time. Each has up to two megabytes, and its client may take
+its time; those beyond leave as they are."""
+
 
 @attrs.define(str=False)
 class CompressionError(PerdureError):
@@ -74,13 +79,17 @@ class CompressionError(PerdureError):
         return f"compression: {self.setting} {self.value!r}: {self.reason}"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class _Coder:
     """One body being compressed: `add` takes bytes, `push` gives what it held back, `end` the end."""
 
     add: Callable[[bytes], bytes]
     push: Callable[[], bytes]
     end: Callable[[], bytes]
+
+
+_under_way: "WeakSet[_Coder]" = WeakSet()
+"""Those of replies that come in pieces; also of one that nobody ever began to send, until it is gone."""
 
 
 def _gzip() -> _Coder:
@@ -97,7 +106,9 @@ def _brotli() -> _Coder:
 def _zstandard() -> _Coder:
     import zstandard
 
-    coder = zstandard.ZstdCompressor(level=3).compressobj()
+    # As for br: it would take two megabytes more.
+    how = zstandard.ZstdCompressionParameters(compression_level=3, window_log=19)
+    coder = zstandard.ZstdCompressor(compression_params=how).compressobj()
     push = partial(coder.flush, zstandard.COMPRESSOBJ_FLUSH_BLOCK)
     return _Coder(coder.compress, push, coder.flush)
 
@@ -185,6 +196,9 @@ class Compressed(Wrapper):
         if size is not None and size <= _AT_ONCE and isinstance(body, str | bytes):
             data = body.encode() if isinstance(body, str) else body
             return response.replaced(body=coder.add(data) + coder.end(), headers=kept)
+        if len(_under_way) >= _MOST:
+            return response.replaced(headers=fields)
+        _under_way.add(coder)
         coded = _coded(_pieces(response), coder)
         return response.replaced(body=coded, headers=kept)
 
