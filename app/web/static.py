@@ -214,7 +214,12 @@ class File(Resource):
             if not self.listing:
                 raise HTTPError(403, "This folder may not be listed.")
             return FolderListing(
-                folder, found, self.content_types, self.default_type, is_top=not any(segments)
+                folder,
+                found,
+                self.content_types,
+                self.default_type,
+                is_top=not any(segments),
+                is_withheld=lambda name: self.processors.get(extension_of(name)) is withhold,
             )
         entry = Entry(found.path, signature(found.status), self)
         processed = extension_of(found.real) in self.processors

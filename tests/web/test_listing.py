@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from perdure.app.web.files.listing import Order, row, size_text
-from perdure.app.web.static import DEFAULT_PROCESSORS, File
+from perdure.app.web.static import DEFAULT_PROCESSORS, File, withhold
 
 from .conftest import Reply, Served
 
@@ -160,3 +160,11 @@ def test_a_time_that_no_calendar_has_is_left_out(tmp_path: Path) -> None:
     far = os.stat_result((*status[:8], 10**15, status[9]))
     assert row("far", far, "").modified == ""
     assert Order("date").sorted([row("far", far, ""), row("near", status, "")])[0].name == "near/"
+
+
+def test_what_is_neither_run_nor_shown_is_not_listed(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "folder.rpy").mkdir()
+    for name in ("page.rpy", "OTHER.RPY", "page.txt"):
+        (tmp_path / name).touch()
+    served = serve(File(tmp_path, processors={".rpy": withhold}))
+    assert links(served.get("/")) == ["./folder.rpy/", "./page.txt"]

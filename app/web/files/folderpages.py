@@ -1,7 +1,8 @@
 """What answers for a folder that has no index."""
 
 import asyncio
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -31,7 +32,10 @@ class SlashRedirect(Resource):
 
 
 class FolderListing(Resource):
-    """Lists a folder, in the order that ``?sort=name|size|date&order=asc|desc`` asks for."""
+    """Lists a folder, in the order that ``?sort=name|size|date&order=asc|desc`` asks for.
+
+    Files that `is_withheld` says so of, by their names, are left out.
+    """
 
     is_leaf = True
     tells_state = False
@@ -44,12 +48,14 @@ class FolderListing(Resource):
         default_type: str,
         *,
         is_top: bool,
+        is_withheld: Callable[[str], bool],
     ) -> None:
         self.folder = folder
         self.found = found
         self.content_types = content_types
         self.default_type = default_type
         self.is_top = is_top
+        self.is_withheld = is_withheld
 
     async def render_GET(self, request: "Request") -> Response:
         order = Order.of(request.args.get("sort", ""), request.args.get("order", ""))
@@ -62,6 +68,7 @@ class FolderListing(Resource):
             rows = [
                 row(name, status, content_type(name, self.content_types, self.default_type)[0])
                 for name, status in self.folder.visible_entries(self.found)
+                if stat.S_ISDIR(status.st_mode) or not self.is_withheld(name)
             ]
         except OSError as error:
             raise refusal(error) from None
