@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -279,6 +281,30 @@ def serve_fixture() -> Iterator[Serve]:
     yield serve
     for each in served:
         each.stop()
+
+
+@pytest.fixture(name="temporary")
+def temporary_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder for temporary files, in which nothing may be left, nor be open."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert not list(folder.iterdir())
+    assert not opened(folder)
+
+
+def opened(folder: Path) -> list[str]:
+    """What this process has open of the files in `folder`, those without a name included."""
+    found: list[str] = []
+    for each in Path("/proc/self/fd").iterdir():
+        try:
+            target = os.readlink(each)
+        except FileNotFoundError:
+            continue
+        if target.startswith(f"{folder}/"):
+            found.append(target)
+    return found
 
 
 @pytest.fixture(name="tls", scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-from perdure.app.web.gateways import asgiexchange
+from perdure.app.web.gateways import asgi, asgiexchange
 from perdure.app.web.gateways.gateway import current_registry
 
 from ..paper import DiskError, Paper
@@ -343,3 +343,23 @@ def test_a_stop_waits_for_what_goes_on_behind_replies(serve: Serve) -> None:
     served.call(going_on.set)
     rest.result(WAIT)
     assert done == ["done"]
+
+
+def test_what_goes_on_for_ever_behind_a_reply_is_ended_by_a_stop(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asgi, "_REST", 0.01)
+    notes: list[str] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await says(b"soon")(scope, receive, send)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            notes.append("ended")
+
+    made = gateway(app)
+    served = serve(made)
+    assert served.get().body == b"soon"
+    asyncio.run_coroutine_threadsafe(made.close(), served.loop).result(WAIT)
+    assert notes == ["ended"]

@@ -17,7 +17,7 @@ from perdure.app.web.programs.cgireply import parse_cgi_head, split_head
 from perdure.app.web.resource import Resource
 from perdure.app.web.response import Response
 
-from .conftest import Serve, Served
+from .conftest import Serve, Served, opened
 from .program import HEAD, gone, limited, perl, program
 
 GET = b"GET /script HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -168,6 +168,19 @@ def test_a_body_of_untold_length_is_bounded(serve: Serve, tmp_path: Path) -> Non
             client.send(head + b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"x" * size))
             assert client.reply().status == status
     served.arrive(lambda: files(script) == 0)
+
+
+def test_of_a_body_that_was_kept_nothing_is_left(
+    serve: Serve, tmp_path: Path, temporary: Path
+) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n186a0\r\n"
+    served = serve(CGIScript(program(tmp_path, ECHO)))
+    with served.connect() as client:
+        assert client.ask(head + bytes(100_000) + b"\r\n0\r\n\r\n").body == bytes(100_000)
+        served.arrive(lambda: not opened(temporary))
+        client.send(head + bytes(100_000))
+        served.arrive(lambda: bool(opened(temporary)))
+    served.arrive(lambda: not opened(temporary))
 
 
 def test_a_body_that_cannot_be_kept_is_answered_507(

@@ -5,9 +5,8 @@ import gzip
 import os
 import re
 import subprocess
-import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,9 @@ from perdure.app.web.request import Request
 from perdure.app.web.resource import Rendered, Resource
 from perdure.app.web.spool import Gathered, Spool
 
-from .conftest import Serve
+from .conftest import Serve, opened
+
+pytestmark = pytest.mark.usefixtures("temporary")
 
 MB = 1024 * 1024
 SMALL = Limits(
@@ -54,30 +55,6 @@ def part(name: str, content: bytes, filename: str | None = None) -> bytes:
 def post(body: bytes, kind: str = "multipart/form-data; boundary=B", *fields: str) -> bytes:
     lines = ["POST / HTTP/1.1", "Host: x", f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, *fields, "", ""]).encode() + body
-
-
-@pytest.fixture(name="temporary", autouse=True)
-def temporary_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder for temporary files, in which nothing may be left, nor be open."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    yield folder
-    assert not list(folder.iterdir())
-    assert not opened(folder)
-
-
-def opened(folder: Path) -> list[str]:
-    """What this process has open of the files in `folder`, those without a name included."""
-    found: list[str] = []
-    for each in Path("/proc/self/fd").iterdir():
-        try:
-            target = os.readlink(each)
-        except FileNotFoundError:
-            continue
-        if target.startswith(f"{folder}/"):
-            found.append(target)
-    return found
 
 
 async def described(form: Form) -> str:

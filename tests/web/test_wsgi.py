@@ -12,7 +12,7 @@ from perdure.app.web.limits import Limits
 from perdure.app.web.resource import Resource
 
 from ..paper import Paper
-from .conftest import Serve
+from .conftest import Serve, opened
 from .wsgiapps import TYPE, WAIT, Body, Environ, Start, gateway, says, valid
 
 # What it is told.
@@ -150,6 +150,32 @@ def test_input_is_a_file_of_any_length(serve: Serve, size: int) -> None:
     with served.connect() as client:
         head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
         assert client.ask(head + sent).body == sent
+
+
+def test_of_an_input_that_was_kept_nothing_is_left(serve: Serve, temporary: Path) -> None:
+    begun, going_on = threading.Semaphore(0), threading.Event()
+
+    def app(environ: Environ, start: Start) -> Iterable[bytes]:
+        begun.release()
+        assert going_on.wait(WAIT)
+        start("200 OK", [TYPE])
+        return [b"%d" % len(environ["wsgi.input"].read())]
+
+    data = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + bytes(100_000)
+    served = serve(gateway(app, threads=1, waiting=0))
+    with served.connect() as client, served.connect() as other, served.connect() as gone:
+        client.send(data)
+        assert begun.acquire(timeout=WAIT)
+        assert len(opened(temporary)) == 1
+        assert other.ask(data).status == 503
+        served.arrive(lambda: len(opened(temporary)) == 1)
+        gone.send(data[:-1])
+        served.arrive(lambda: len(opened(temporary)) == 2)
+        gone.socket.close()
+        served.arrive(lambda: len(opened(temporary)) == 1)
+        going_on.set()
+        assert client.reply().body == b"100000"
+        served.arrive(lambda: not opened(temporary))
 
 
 def test_an_input_that_cannot_be_kept_is_answered_507(
