@@ -9,7 +9,7 @@ from perdure.app.web.request import Request
 
 from ..paper import DiskError, Paper
 from .conftest import Serve
-from .frames import TEXT, Frame, FrameClient, frame
+from .frames import CLOSE, TEXT, Frame, FrameClient, frame, goodbye
 
 
 class Counter:
@@ -53,6 +53,54 @@ def test_the_next_message_is_given_when_what_the_last_did_is_durable(serve: Serv
             served.held(number)
             served.secure()
         assert client.hear() == Frame(TEXT, b"3")
+
+
+class Parting(WebSocketResource):
+    """Counts once, and says so as it leaves."""
+
+    async def connected(self, socket: WebSocket, request: Request) -> None:
+        counter = request.registry.get_component(Counter, default=Counter)
+        await socket.receive()
+        counter.value += 1
+        socket.close(1000, f"counted {counter.value}")
+
+
+def test_a_goodbye_waits_until_what_it_tells_is_durable(serve: Serve) -> None:
+    served = serve(Parting(), journal=Paper(), application=with_counter())
+    with FrameClient(served) as client:
+        client.send(frame(TEXT, b"count"))
+        served.held(1)
+        assert client.connection.silent()
+        served.secure()
+        assert client.hear() == Frame(CLOSE, (1000).to_bytes(2) + b"counted 1")
+
+
+def test_a_goodbye_that_tells_what_cannot_be_saved_is_another(serve: Serve) -> None:
+    served = serve(Parting(), journal=Paper(), application=with_counter())
+    with FrameClient(served) as client:
+        client.send(frame(TEXT, b"count"))
+        served.held(1)
+        served.call(lambda: served.ledger.failed(DiskError()))
+        assert client.hear().payload[:2] == (1013).to_bytes(2)
+
+
+def test_a_goodbye_of_what_could_not_even_be_written_is_another_too(serve: Serve) -> None:
+    served = serve(Parting(), journal=Paper(), application=with_counter())
+    with FrameClient(served) as client:
+        served.call(lambda: served.ledger.failed(DiskError()))
+        client.send(frame(TEXT, b"count"))
+        assert client.hear().payload[:2] == (1013).to_bytes(2)
+
+
+def test_a_client_that_says_goodbye_first_is_not_told_a_second_one(serve: Serve) -> None:
+    served = serve(Parting(), journal=Paper(), application=with_counter())
+    with FrameClient(served) as client:
+        client.send(frame(TEXT, b"count"))
+        served.held(1)
+        client.send(goodbye())
+        assert client.hear().payload == (1000).to_bytes(2)
+        served.secure()
+        assert client.connection.closed()
 
 
 def test_where_nothing_can_be_saved_the_client_hears_it_and_nothing_has_happened(

@@ -9,7 +9,7 @@ from ..errors import error_page
 from ..flow import GoneError
 from ..later import Later
 from ..live.websocket import Offer
-from ..live.websocketlimits import SocketLimits
+from ..live.websocketlimits import UNSAVED, SocketLimits
 from ..live.websocketwire import SocketClosedError, Wire
 from ..request import Request
 from .appledger import AppTurn
@@ -19,7 +19,6 @@ from .asgiscope import Scope
 from .gateway import complain, serving
 
 _DISCONNECT: Final = "websocket.disconnect"
-_UNSAVED: Final = (1013, "nothing can be saved at the moment")
 _OWN: Final = HOP_BY_HOP | {"sec-websocket-accept", "sec-websocket-protocol", "date", "server"}
 
 
@@ -76,10 +75,10 @@ class SocketExchange:
             if turn is not None and wire.code is None:
                 # The goodbye tells that all was done.
                 await turn.durable()
-            wire.close()
+            wire.end()
         except UnsafeError as error:
             self.reply.fail(error)
-            wire.close(*_UNSAVED)
+            wire.end(*UNSAVED)
         except GoneError:
             pass  # It had more to say than the client wanted to hear.
         except (Exception, SystemExit) as error:  # noqa: BLE001 - users' code raises anything
@@ -90,7 +89,7 @@ class SocketExchange:
         finally:
             # Whatever came here without: also when the server has no more patience.
             self.reply.fail(asyncio.CancelledError())
-            wire.close(1011, "the server failed")
+            wire.end(1011, "the server failed")
             if turn is not None:
                 with contextlib.suppress(UnsafeError):
                     turn.end()
@@ -109,8 +108,8 @@ class SocketExchange:
         try:
             message = await self._wire.receive()
         except UnsafeError:
-            self._wire.close(*_UNSAVED)
-            return {"type": _DISCONNECT, "code": _UNSAVED[0], "reason": _UNSAVED[1]}
+            self._wire.end(*UNSAVED)
+            return {"type": _DISCONNECT, "code": UNSAVED[0], "reason": UNSAVED[1]}
         except SocketClosedError as error:
             return {"type": _DISCONNECT, "code": error.code, "reason": error.reason}
         if isinstance(message, str):
@@ -148,7 +147,7 @@ class SocketExchange:
         try:
             await self._wire.send(content)
         except UnsafeError:
-            self._wire.close(*_UNSAVED)
+            self._wire.end(*UNSAVED)
             raise GoneError from None
         except SocketClosedError:
             raise GoneError from None
@@ -159,7 +158,7 @@ class SocketExchange:
                 await self._turn.durable()
             self._wire.close(message.get("code", 1000) or 1000, message.get("reason") or "")
         except UnsafeError:
-            self._wire.close(*_UNSAVED)
+            self._wire.end(*UNSAVED)
         except (TypeError, ValueError) as error:
             raise AppError(f"closed a WebSocket as cannot be: {error}") from None
 

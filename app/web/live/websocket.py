@@ -15,7 +15,7 @@ from ...turns import Turn, UnsafeError, current
 from ..errors import HTTPError
 from ..resource import Rendered, Resource
 from ..upgrade import Upgrade
-from .websocketlimits import SocketLimits
+from .websocketlimits import UNSAVED, SocketLimits
 from .websocketwire import Content, SocketClosedError, Wire
 
 if TYPE_CHECKING:
@@ -176,11 +176,11 @@ class WebSocket(Wire):
             if turn is not None and self.code is None:
                 # The goodbye tells that all was done.
                 await turn.durable()
-            self.close()
+            self.end()
         except UnsafeError:
-            self.close(1013, "nothing can be saved at the moment")
+            self.end(*UNSAVED)
         finally:
-            self.close(1011, "the server failed")
+            self.end(1011, "the server failed")
             for task in self._beside:
                 task.cancel()
             try:
@@ -205,13 +205,13 @@ class WebSocket(Wire):
         except SocketClosedError:
             pass  # It had more to say than the client wanted to hear.
         except UnsafeError:
-            self.close(1013, "nothing can be saved at the moment")
+            self.end(*UNSAVED)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - users' code raises anything
             line = self._request.head.line.decode("latin-1")
             _report.error(
                 "%s from %s failed: %s", line, self._request.client, error, exc_info=error
             )
-            self.close(1011, "the server failed")
+            self.end(1011, "the server failed")
 
 
 class WebSocketResource(Resource):

@@ -1,8 +1,13 @@
 """How much a client may ask on a WebSocket, and how long it may take."""
 
+from typing import Final
+
 import attrs
 
 from ...bounds import bound
+
+UNSAVED: Final = (1013, "nothing can be saved at the moment")
+"""The goodbye to a client whose page has changed something that cannot be saved (RFC 6455, 7.4)."""
 
 
 @attrs.frozen

@@ -12,11 +12,11 @@ from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 
 from ....persist.errors import PerdureError
-from ...turns import Turn, current
+from ...turns import Committer, Turn, UnsafeError, current
 from ..upgrade import Tunnel
-from .websocketlimits import SocketLimits
+from .websocketlimits import UNSAVED, SocketLimits
 
-__all__ = ["Content", "SocketClosedError", "SocketLimits", "Wire"]
+__all__ = ["Content", "SocketClosedError", "Wire"]
 
 Content = str | bytes
 """A message: text, or any bytes."""
@@ -65,6 +65,7 @@ class Wire(Tunnel):
         self._parts: StringIO | bytearray | None = None
         self._size = 0
         self._changed: asyncio.Future[None] | None = None
+        self._parting: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_heard = True
         self._is_blocked = False
@@ -93,7 +94,7 @@ class Wire(Tunnel):
         self._is_busy = False
         while not self._queue:
             if self._fault is not None:
-                self.close()
+                self.end()
             if self.code is not None:
                 raise SocketClosedError(self.code, self.reason)
             await self._change()
@@ -137,31 +138,48 @@ class Wire(Tunnel):
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye; what was sent before still leaves. The first of several calls counts.
 
-        Of `reason` the first 123 bytes are sent. Raises ValueError for a code that cannot be.
+        It is over at once, but the client is told when all is durable that the current turn has
+        changed or seen; where it cannot be, that is what it is told (1013). Of `reason` the first 123
+        bytes are sent. Raises ValueError for a code that cannot be.
         """
         if (not 1000 <= code < 1016 and not 3000 <= code < 5000) or code in _NOT_TO_BE_SENT:
             raise ValueError(f"a WebSocket is closed with 1000 to 1014 or 3000 to 4999, not {code}")
+        turn = current.get() or self.turn
+        if turn is not None and turn.ledger is not None and self.code is None:
+            try:
+                part = self._part(turn.ledger, turn.commit())
+            except UnsafeError:
+                code, reason = UNSAVED
+            else:
+                self._parting = self._loop.create_task(part)
+        self.end(code, reason)
+
+    def end(self, code: int = 1000, reason: str = "") -> None:
+        """As `close`, of what tells nothing that could be lost."""
         if self.code is not None:
             return
         self.code, self.reason = self._fault or (code, reason)
         self._queue.clear()
         self._queued = 0
         self._parts = None
-        if self._transport is not None:
-            self._say_goodbye(self._transport)
+        self._say_goodbye()
         self._tell()
 
-    async def wait_closed(self) -> None:
-        """Return when the connection is gone."""
-        while not self._is_deaf or self._transport is not None:
-            await self._change()
+    async def _part(self, ledger: Committer, sequence: int) -> None:
+        try:
+            await ledger.reached(sequence)
+        except UnsafeError:
+            self.code, self.reason = UNSAVED
+        self._parting = None
+        if self._protocol.state is ConnectionState.OPEN:
+            self._say_goodbye()
 
     # For the connection.
 
     def opened(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         if self.code is not None:
-            self._say_goodbye(transport)
+            self._say_goodbye()
         else:
             self._timer = self._loop.call_later(self._limits.keep_alive, self._tick)
         self._tell()
@@ -206,7 +224,7 @@ class Wire(Tunnel):
     def drain(self) -> None:
         """Say goodbye, and let the connection go when who talks to the client has ended."""
         self._is_draining = True
-        self.close(1001, "the server is stopping")
+        self.end(1001, "the server is stopping")
         task = self.task
         if task is not None and not task.done():
             self._end_soon(task)
@@ -302,9 +320,9 @@ class Wire(Tunnel):
         self._fault = code, reason
         if self._queue or self._is_busy:
             self._stop_timer()
-            self._timer = self._loop.call_later(self._limits.close_time, self.close)
+            self._timer = self._loop.call_later(self._limits.close_time, self.end)
         else:
-            self.close()
+            self.end()
         self._steer()
 
     def _is_held(self) -> bool:
@@ -330,7 +348,10 @@ class Wire(Tunnel):
         if self._transport is not None:
             self._transport.write(self._protocol.send(event))
 
-    def _say_goodbye(self, transport: asyncio.Transport) -> None:
+    def _say_goodbye(self) -> None:
+        transport = self._transport
+        if transport is None or self._parting is not None:
+            return  # `opened`, or `_part`, comes back to it
         self._write(CloseConnection(code=self.code or 1000, reason=self.reason))
         self._begin_deadline()
         if self._is_behind:
