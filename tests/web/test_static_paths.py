@@ -205,6 +205,14 @@ def test_the_folder_itself_may_be_a_link_that_is_turned(serve: Serve, folder: Pa
     assert served.get("/sub/page.html").body == b"next"
 
 
+def test_a_backslash_is_no_part_of_a_name(serve: Serve, folder: Path) -> None:
+    """Where it parts names, one name would be two."""
+    (folder / "a\\b.html").write_bytes(SECRET)
+    served = serve(File(folder))
+    assert served.get("/a%5Cb.html").status == 404
+    assert b"b.html" not in served.get("/").body
+
+
 def test_what_is_no_regular_file_is_never_opened(shared: Served, folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     (folder / "null").symlink_to("/dev/null")
