@@ -247,6 +247,8 @@ def test_a_resource_that_counts_as_nothing_is_one_all_the_same(
     served = serve(hosts)
     assert answering(served, "example.org") == "example.org"
     assert answering(served, "other.example") == "default"
+    reply = serve(VHostMonster(Shelf("wrapped"))).get("/http/example.org/x")
+    assert reply.body.startswith(b"wrapped: http example.org /x")
     folder = serve(HostFolder(tmp_path, Shelf("default")))
     assert answering(folder, "other.example") == "default"
 

@@ -109,7 +109,7 @@ class VHostMonster(Wrapper):
         request.head = request.head.moved("/" + "/".join(quote(each, safe="") for each in rest))
         request.prepath.clear()
         postpath[:] = rest
-        inner = self.wrapped or request.root
+        inner = request.root if self.wrapped is None else self.wrapped
         if inner is None:
             raise HTTPError(404)  # a walk that no site has begun
         return inner
