@@ -388,6 +388,10 @@ def test_settings_of_files_are_those_of_every_folder(site: Path, other: Path) ->
         (("--path", ".", "--templates", ".t", "--processor", ".t=os.getcwd"), "says otherwise"),
         (("--users", "--templates", ".t"), "--templates: only for files"),
         (("--path", ".", "--csp", "a\nb"), "control characters"),
+        (
+            ("--path", ".", "--csp", "img-src *; default-src: 'self'"),
+            "'default-src:' is no directive",
+        ),
         (("--path", ".", "--cache-control", "a\nb"), "control characters"),
         (("--path", ".", "--cache-control", "text/*"), "expected .TYPE,"),
         (("--path", ".", "--cache-control", "text/css="), "expected .TYPE,"),

@@ -96,5 +96,10 @@ def _rules(options: Mapping[str, Any]) -> "list[FieldRule]":
             )
         found.append(rule)
     if options["csp"]:
+        for directive in options["csp"].split(";"):
+            # A browser passes over what it does not know, and so over what was to protect.
+            name = directive.split(maxsplit=1)[:1]
+            if name and not re.fullmatch("[A-Za-z0-9-]+", name[0]):
+                raise BuildError(f"--csp: {name[0]!r} is no directive, such as default-src")
         found.append(FieldRule("Content-Security-Policy", options["csp"], _PAGES))
     return found
