@@ -61,6 +61,10 @@ class Source(Protocol):
     def body_taken(self) -> None:
         """Some of what was buffered has been taken."""
 
+    def body_gathered(self, size: int) -> bool:
+        """So many bytes more, or fewer, of bodies are kept; whether that is not too much."""
+        ...
+
 
 class Framing(Protocol):
     """Knows where a body ends whose length is not given."""
@@ -162,6 +166,7 @@ class RequestBody:
         "_discarding",
         "_drained",
         "_error",
+        "_gathered",
         "_left",
         "_pieces",
         "_source",
@@ -192,6 +197,7 @@ class RequestBody:
         self._streamed = False
         self._discarding = False
         self._drained = 0
+        self._gathered = 0
         self.buffered = 0
         self.received = 0
         self.complete = False
@@ -298,15 +304,35 @@ class RequestBody:
             size = 0
             if limit is not None and self._left > limit:
                 raise BodyTooLargeError(limit)
-            async for piece in self.stream():
-                size += len(piece)
-                if limit is not None and size > limit:
-                    raise BodyTooLargeError(limit)
-                pieces.append(piece)
-            self._whole = b"".join(pieces)
+            try:
+                async for piece in self.stream():
+                    size += len(piece)
+                    if limit is not None and size > limit:
+                        raise BodyTooLargeError(limit)
+                    self.gather(len(piece))
+                    pieces.append(piece)
+                self._whole = b"".join(pieces)
+            finally:
+                self.let_go()
         if limit is not None and len(self._whole) > limit:
             raise BodyTooLargeError(limit)
         return self._whole
+
+    def gather(self, size: int) -> None:
+        """So many bytes more of it are kept until all has come. Raises `HTTPError` 503 if all bodies
+        together are too much."""
+        before = max(self._gathered - self.limits.buffer, 0)
+        self._gathered += size
+        more = max(self._gathered - self.limits.buffer, 0) - before
+        if more and not self._source.body_gathered(more):
+            raise HTTPError(503, headers=[("Retry-After", "1")])
+
+    def let_go(self) -> None:
+        """It is not being gathered any more."""
+        counted = max(self._gathered - self.limits.buffer, 0)
+        self._gathered = 0
+        if counted:
+            self._source.body_gathered(-counted)
 
 
 def _too_large(limits: Limits) -> RequestError:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import attrs
 
 from ...persist.files import temporary_name
-from .body import BodyTooLargeError
+from .body import BodyTooLargeError, RequestBody
 from .errors import HTTPError
 from .limits import Limits
 from .spool import Spool
@@ -151,7 +151,10 @@ async def read_form(request: "Request") -> Form:
         boundary = options.get("boundary", "")
         if not boundary.isascii() or not 0 < len(boundary) <= _LONGEST_BOUNDARY:
             raise HTTPError(400, "The form does not say what separates its parts.")
-        return await _Reader(body.limits, boundary).read(request.stream())
+        try:
+            return await _Reader(body, boundary).read(request.stream())
+        finally:
+            body.let_go()
     fields: MultiDict[str, str] = MultiDict()
     if body is not None and kind == "application/x-www-form-urlencoded":
         fields = MultiDict(await _urlencoded(request, body.limits))
@@ -201,11 +204,12 @@ class _Reader:
     does not use up the descriptors of the process.
     """
 
-    def __init__(self, limits: Limits, boundary: str) -> None:
+    def __init__(self, body: RequestBody, boundary: str) -> None:
         from werkzeug.datastructures import MultiDict
         from werkzeug.sansio.multipart import MultipartDecoder
 
-        self._limits = limits
+        limits = self._limits = body.limits
+        self._body = body
         self._decoder = MultipartDecoder(boundary.encode(), 2 * _PIECE + _HEADER)
         # What ends within the line of a boundary, or may do so, waits for the rest: the decoder (werkzeug
         # 3.1) would take the line end in front of it for a byte of the part.
@@ -297,6 +301,7 @@ class _Reader:
             self._text -= len(data)
             if self._text < 0:
                 raise _too_much_text(self._limits)
+            self._body.gather(len(data))
             return
         if part.size > self._limits.upload:
             detail = f"A file of the form is larger than {self._limits.upload} bytes."

@@ -73,6 +73,8 @@ class HTTPServer:
         self.sessions = Sessions(registry, self.limits, self.loop, ledger=ledger)
         self.log = AccessLog(site.log, self.loop) if site.log is not None else None
         self.connections: set[Connection] = set()
+        self.gathered = 0
+        """Bytes of bodies that are being gathered in memory, see `Limits.bodies`."""
         self.draining = False
         self.now = self.loop.time()
         self.second = 0

@@ -33,6 +33,10 @@ class Limits:
     form_memory: int = bound(64 * 1024, least=0)
     """Of the files of one form, kept in memory; what is beyond it goes to a temporary file."""
 
+    bodies: int = bound(512 * 1024 * 1024, least=0)
+    """All bodies that pages are gathering in memory at one time, but for the first `buffer` bytes of
+    each; over it 503. One may always have as much as `body` allows."""
+
     buffer: int = bound(64 * 1024, least=0)
     """Bytes that came and were not asked for yet (body, pipelined requests): beyond it, the
     client is not read from."""

@@ -193,6 +193,12 @@ class Output(asyncio.Protocol):
         finally:
             self.transport.set_write_buffer_limits()
 
+    def body_gathered(self, size: int) -> bool:
+        """So many bytes more, or fewer, of bodies are kept; whether that is not too much."""
+        server = self._server
+        server.gathered += size
+        return server.gathered <= max(server.limits.bodies, server.limits.body)
+
     def touch(self) -> None:
         """Something went on: the time allowed begins anew."""
         self._since = self._server.now

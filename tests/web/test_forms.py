@@ -322,6 +322,9 @@ class Still:
 
     def body_taken(self) -> None: ...
 
+    def body_gathered(self, size: int) -> bool:
+        return True
+
 
 def form_of(body: bytes, cuts: list[int], limits: Limits) -> Form | HTTPError:
     places = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
