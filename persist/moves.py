@@ -8,6 +8,7 @@ declaration of it; they are parsed, and imported only by whoever uses what is fo
 
 import ast
 import functools
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import PathFinder
@@ -17,6 +18,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+import attrs
+
 from .modules import searched_folders
 from .schema import MOVED
 
@@ -24,6 +27,7 @@ GROUP: Final = "perdure.moved"
 _FARTHEST: Final = 20
 _MOST_FILES: Final = 5_000
 _LARGEST: Final = 1 << 22
+_TELLING: Final = re.compile(rb"\bmoved\b|\bwas\s*=")
 
 
 def present_name(module: str, name: str) -> tuple[str, str] | None:
@@ -122,19 +126,58 @@ def installed() -> Mapping[str, str]:
 
 def _searched(module: str, name: str) -> tuple[str, str] | None:
     modules: dict[str, str] = {}
-    for place, tree in _sources_that_name(module):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and f"{module}.{name}" in _former_names(node):
-                # Of a class in a class only that can be told, which class statements are in which.
-                return place, _qualified(tree, node)
-            if isinstance(node, ast.Call) and _called(node) == "moved":
-                texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
-                match texts:
-                    case [str(old), str(new)]:
-                        modules[old] = new
-                    case _:
-                        pass
+    for place, path in _source_files(module):
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        if status.st_size > _LARGEST:
+            continue
+        told = _told(path, status.st_mtime_ns, status.st_size)
+        found = told.classes.get(f"{module}.{name}")
+        if found is not None:
+            return place, found
+        modules.update(told.modules)
     return _by_prefix(module, name, modules)
+
+
+@attrs.frozen
+class _Told:
+    """What a source tells of moves: `classes` by their former dotted names, and `modules` by theirs."""
+
+    classes: Mapping[str, str]
+    modules: Mapping[str, str]
+
+
+_NOTHING_TOLD: Final = _Told({}, {})
+
+
+@functools.lru_cache(_MOST_FILES)
+def _told(path: Path, _modified: int, _size: int) -> _Told:
+    """What this version of the source at `path` tells; where much has moved it is asked often."""
+    try:
+        text = path.read_bytes()
+        tree = ast.parse(text) if _TELLING.search(text) else None
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        # What cannot be read or parsed declares nothing.
+        return _NOTHING_TOLD
+    if tree is None:
+        return _NOTHING_TOLD
+    classes: dict[str, str] = {}
+    modules: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for former in _former_names(node):
+                # Of a class in a class only that can be told, which class statements are in which.
+                classes.setdefault(former, _qualified(tree, node))
+        elif isinstance(node, ast.Call) and _called(node) == "moved":
+            texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            match texts:
+                case [str(old), str(new)]:
+                    modules[old] = new
+                case _:
+                    pass
+    return _Told(classes, modules)
 
 
 def _former_names(node: ast.ClassDef) -> Iterator[str]:
@@ -164,19 +207,6 @@ def _qualified(tree: ast.Module, wanted: ast.ClassDef) -> str:
                     return prefix + each.name
                 stack.append((f"{prefix}{each.name}.", each.body))
     return wanted.name
-
-
-def _sources_that_name(module: str) -> Iterator[tuple[str, ast.Module]]:
-    """The modules of the application whose text has the top of `module`, by name, parsed."""
-    word = module.partition(".")[0].encode()
-    for name, path in _source_files(module):
-        try:
-            text = path.read_bytes() if path.stat().st_size <= _LARGEST else b""
-            if word in text and (b"schema" in text or b"moved" in text):
-                yield name, ast.parse(text)
-        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-            # What cannot be read or parsed declares nothing.
-            continue
 
 
 def _source_files(module: str) -> Iterator[tuple[str, Path]]:
