@@ -103,6 +103,6 @@ def test_one_that_does_not_start_keeps_the_server_from_it_with_one_line(
 
 def test_a_name_that_leads_nowhere_is_one_line(workshop: Workshop) -> None:
     result = workshop.run("mkapp", "web", "--asgi", "nowhere:app", LISTEN)
-    assert result.status == os.EX_CONFIG
+    assert result.status == os.EX_USAGE
     assert result.err.count("\n") == 1
-    assert "nowhere:app: no module is called nowhere" in result.err
+    assert "--asgi: nowhere:app: no module is called nowhere" in result.err

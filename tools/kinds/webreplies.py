@@ -24,8 +24,9 @@ def wrapped(options: Mapping[str, Any], root: "Resource") -> "Resource":
     if pages:
         from ...app.web.replies.errorpages import ErrorPages
 
-        root = ErrorPages(root, pages)
-        root.check()
+        with named("--error-page"):
+            root = ErrorPages(root, pages)
+            root.check()
     rules = _rules(options)
     if rules:
         from ...app.web.replies.replyfields import ReplyFields

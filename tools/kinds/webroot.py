@@ -80,11 +80,13 @@ def _base(options: Mapping[str, Any], kept: "Resource | None") -> "Resource | No
 
         threads = options["wsgi_threads"]
         settings = {"threads": threads} if threads else {}
-        return _checked(WSGIApplication(options["wsgi"], **settings))
+        with named("--wsgi"):
+            return _checked(WSGIApplication(options["wsgi"], **settings))
     if options["asgi"]:
         from ...app.web.gateways.asgi import ASGIApplication
 
-        return _checked(ASGIApplication(options["asgi"]))
+        with named("--asgi"):
+            return _checked(ASGIApplication(options["asgi"]))
     return None
 
 
