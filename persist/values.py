@@ -234,6 +234,7 @@ DATA_CLASSES: Final[dict[str, frozenset[str]]] = {
         "head",
         "fields",
         "body",
+        "bodies",
         "upload",
         "form_parts",
         "form_text",

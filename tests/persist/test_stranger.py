@@ -210,12 +210,15 @@ def test_a_strangers_static_site_loads(tmp_path: Path) -> None:
     root.put_child("plain", Resource())
     made = application(root)
     made.services.restart = Restart(attempts=1)
+    (serving,) = made.services
+    assert isinstance(serving, WebService)
+    serving.site.limits = Limits(body=5)
     restored = restore(capture(made).stream, ONLY)
     assert isinstance(restored, Application)
     (service,) = restored.services
     assert isinstance(service, WebService)
     assert service.parent is restored.services
-    assert service.site.limits == Limits()
+    assert service.site.limits == Limits(body=5)
     assert [str(each) for each in service.endpoints] == ["tcp:80", "tls:443", "unix:/tmp/web"]
     assert isinstance(service.site.resource, File)
     assert vars(service.site.resource).keys() >= {"path", "index_names", "listing", "children"}
