@@ -106,6 +106,11 @@ class _LineReader(Reader):
             else:
                 head, _, rest = line.rpartition('="')
                 known = heads.get(head)
+                if known is None and '"' not in rest and '="' in head:
+                    # The value itself ends with an equals sign, as what is in base64 may.
+                    head, _, value = head.rpartition('="')
+                    rest = f'{value}="{rest}'
+                    known = heads.get(head)
                 if known is None:
                     if self._take(line, lines):
                         frame = self.frame

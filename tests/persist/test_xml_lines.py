@@ -4,7 +4,7 @@ from pyexpat import ExpatError
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from perdure.persist.content import Content
@@ -54,6 +54,7 @@ def assert_quick(data: bytes) -> None:
 
 
 @given(graphs().map(graph_of))
+@example(graph_of(["=", "==", "a=", "aGVsbG8=", {"=": "="}, '="', '="/>']))
 @settings(max_examples=100, deadline=None)
 def test_all_that_is_written_is_read_by_its_lines(graph: Graph) -> None:
     assert_quick(text_of(graph).encode())
