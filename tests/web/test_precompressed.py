@@ -174,16 +174,17 @@ def test_a_range_is_one_of_the_coding_that_is_sent(served: Served, folder: Path,
 # Which siblings count.
 
 
-def test_a_sibling_made_from_an_older_version_is_not_sent(served: Served, folder: Path) -> None:
+def test_a_sibling_made_from_an_older_version_is_not_sent(serve: Serve, folder: Path) -> None:
     for name in ("page.css.br", "page.css.zst"):
         (folder / name).unlink()
     before = os.stat(folder / "page.css").st_mtime_ns
     os.utime(folder / "page.css.gz", ns=(before - 1, before - 1))
-    reply = accepting(served, "gzip")
+    reply = accepting(serve(File(folder)), "gzip")
     assert (reply.body, reply.get("content-encoding"), reply.get("vary")) == (PLAIN, None, None)
     whole_seconds = before // 10**9 * 10**9
     os.utime(folder / "page.css.gz", ns=(whole_seconds, whole_seconds))
-    assert accepting(served, "gzip").get("content-encoding") == "gzip"
+    # The former server may look for another version of it a second later only.
+    assert accepting(serve(File(folder)), "gzip").get("content-encoding") == "gzip"
 
 
 @pytest.mark.parametrize("name", ["page.css", "large.bin"])
