@@ -284,7 +284,7 @@ def test_no_more_is_compressed_at_a_time_than_there_is_memory_for(
     """Each costs a megabyte or more as long as its client takes its time."""
     monkeypatch.setattr("perdure.app.web.replies.compression._MOST", 2)
     # Of earlier tests, some may not be gone yet.
-    monkeypatch.setattr("perdure.app.web.replies.compression._under_way", WeakSet())
+    monkeypatch.setattr("perdure.app.web.replies.compression._under_way", WeakSet[Any]())
     served = serve(Compressed(Endless()))
     asking = f"GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: {coding}\r\n\r\n".encode()
     with served.connect() as first, served.connect() as second, served.connect() as third:
