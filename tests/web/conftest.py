@@ -19,8 +19,9 @@ from perdure.app.application import Application
 from perdure.app.ledger import Ledger
 from perdure.app.turns import closed
 from perdure.app.web.channel import HTTPChannel
-from perdure.app.web.http import HTTPServer
-from perdure.app.web.resource import Resource
+from perdure.app.web.http import PROTOCOLS, HTTPServer
+from perdure.app.web.request import Request
+from perdure.app.web.resource import Rendered, Resource
 from perdure.app.web.site import Site, close_all
 from perdure.persist.trust import Policy
 
@@ -28,6 +29,8 @@ from ..certificate import new_key, pem_of_certificate, pem_of_key
 from ..paper import Paper
 
 T = TypeVar("T")
+Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+"""Of a server, and of a client that trusts it."""
 
 _TIMEOUT = 20.0
 
@@ -146,6 +149,21 @@ class Reply:
     def get_all(self, name: str) -> list[str]:
         """The fields `name`, in order."""
         return [value for each, value in self.fields if each == name]
+
+
+class Page(Resource):
+    """Answers by a function."""
+
+    is_leaf = True
+
+    def __init__(self, function: Callable[[Request], Rendered] = lambda request: "hello") -> None:
+        self.function = function
+
+    def render_GET(self, request: Request) -> Rendered:
+        return self.function(request)
+
+    def render_POST(self, request: Request) -> Rendered:
+        return self.function(request)
 
 
 class Served:
@@ -307,8 +325,27 @@ def opened(folder: Path) -> list[str]:
     return found
 
 
+def contexts(folder: Path) -> Contexts:
+    """The context of a server that offers HTTP/2, and of a client that wants it."""
+    key = new_key()
+    path = folder / "both.pem"
+    path.write_bytes(pem_of_key(key) + pem_of_certificate(key))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(path)
+    server.set_alpn_protocols(PROTOCOLS)
+    client = ssl.create_default_context(cafile=path)
+    client.set_alpn_protocols(["h2"])
+    return server, client
+
+
+@pytest.fixture(name="tls2", scope="session")
+def tls2_fixture(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
+    """As `tls`, of a server that offers HTTP/2 and a client that wants it."""
+    return contexts(tmp_path_factory.mktemp("tls2"))
+
+
 @pytest.fixture(name="tls", scope="session")
-def tls_fixture(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def tls_fixture(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
     """A server's context, with a certificate for localhost, and that of a client that trusts it."""
     key = new_key()
     path = tmp_path_factory.mktemp("tls") / "both.pem"

@@ -3,7 +3,6 @@
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Self
 
 import attrs
@@ -25,9 +24,6 @@ from h2.events import (
 )
 from hyperframe.frame import Frame
 
-from perdure.app.web.http import PROTOCOLS
-
-from ..certificate import new_key, pem_of_certificate, pem_of_key
 from .conftest import Served
 
 TIMEOUT = 20.0
@@ -39,19 +35,6 @@ GET = (
 )
 
 Fields = Sequence[tuple[bytes, bytes]]
-
-
-def contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The context of a server that offers HTTP/2, and of a client that wants it."""
-    key = new_key()
-    path = folder / "both.pem"
-    path.write_bytes(pem_of_key(key) + pem_of_certificate(key))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(path)
-    server.set_alpn_protocols(PROTOCOLS)
-    client = ssl.create_default_context(cafile=path)
-    client.set_alpn_protocols(["h2"])
-    return server, client
 
 
 def request(method: str = "GET", path: str = "/", *more: tuple[str, str]) -> Fields:

@@ -24,8 +24,8 @@ from perdure.app.web.scripts.scriptfolder import ScriptFolder
 from perdure.app.web.static import DEFAULT_PROCESSORS, File
 
 from .accounts import ListedAccounts
-from .conftest import Reply, Serve, Served
-from .http2client import Client, contexts, request
+from .conftest import Reply, Serve, Served, contexts
+from .http2client import Client, request
 
 SECRET = "not for you"
 

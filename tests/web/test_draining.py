@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import Future
 
 import pytest
@@ -12,28 +12,12 @@ from perdure.app.registry import Registry
 from perdure.app.web.channel import HTTPChannel
 from perdure.app.web.http import HTTPServer
 from perdure.app.web.request import Request
-from perdure.app.web.resource import Rendered, Resource
 from perdure.app.web.site import Site
 
-from .conftest import Serve, Served
+from .conftest import Page, Serve, Served
 
 TIMEOUT = 20.0
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-class Page(Resource):
-    """Answers by a function."""
-
-    is_leaf = True
-
-    def __init__(self, function: Callable[[Request], Rendered] = lambda request: "hello") -> None:
-        self.function = function
-
-    def render_GET(self, request: Request) -> Rendered:
-        return self.function(request)
-
-    def render_POST(self, request: Request) -> Rendered:
-        return self.function(request)
 
 
 def draining(served: Served, seconds: float | None) -> "Future[None]":

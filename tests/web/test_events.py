@@ -17,8 +17,8 @@ from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
 
 from ..paper import DiskError, Paper
-from .conftest import Connection, Serve, Served
-from .http2client import GET, Client, contexts
+from .conftest import Connection, Serve, Served, contexts
+from .http2client import GET, Client
 
 
 class Counter:

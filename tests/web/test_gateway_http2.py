@@ -11,8 +11,8 @@ from perdure.app.web.resource import Resource
 from ..paper import Paper
 from . import asgiapps, wsgiapps
 from .asgiapps import Message, Receive, Send
-from .conftest import Serve
-from .http2client import Client, contexts, request
+from .conftest import Serve, contexts
+from .http2client import Client, request
 
 PIECES = (b"one " * 5000, b"two " * 5000, b"three")
 

@@ -14,8 +14,7 @@ from perdure.app.web.routing.hosts import VHostMonster, VirtualHosts
 from perdure.app.web.site import Site
 from perdure.app.web.static import File, StaticError
 
-from .conftest import Reply, Serve, Served
-from .http2client import contexts
+from .conftest import Reply, Serve, Served, contexts
 from .test_hostname import HOSTILE
 
 

@@ -1,7 +1,6 @@
 """HTTP/2: the same pages for clients that ask for many things at a time."""
 
 import asyncio
-import ssl
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -22,17 +21,10 @@ from perdure.app.web.response import Response
 from perdure.app.web.upgrade import Tunnel, Upgrade
 
 from ..paper import Paper
-from .conftest import Serve, Served
-from .http2client import GET, Client, contexts, request
+from .conftest import Contexts, Serve, Served
+from .http2client import GET, Client, request
 
 BIG = bytes(range(256)) * 4_000
-
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
-
-
-@pytest.fixture(name="tls2", scope="module")
-def tls2_fixture(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
-    return contexts(tmp_path_factory.mktemp("tls2"))
 
 
 class Visits:

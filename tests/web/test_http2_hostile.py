@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -31,16 +30,10 @@ from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
 from perdure.app.web.site import Site
 
-from .conftest import Serve, Served
-from .http2client import GET, Client, Fields, contexts, request
+from .conftest import Contexts, Serve, Served
+from .http2client import GET, Client, Fields, request
 
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
 LARGE = bytes(1_000_000)
-
-
-@pytest.fixture(name="tls2", scope="module")
-def tls2_fixture(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
-    return contexts(tmp_path_factory.mktemp("tls2"))
 
 
 class Pages(Resource):

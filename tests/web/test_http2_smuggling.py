@@ -1,6 +1,5 @@
 """What would mean one thing in HTTP/2 and another behind it: refused before it is written."""
 
-import ssl
 from collections.abc import Iterator
 
 import hypothesis.strategies as st
@@ -15,15 +14,8 @@ from perdure.app.web.limits import Limits
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
 
-from .conftest import Serve, Served
-from .http2client import GET, Client, Fields, contexts, request
-
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
-
-
-@pytest.fixture(name="tls2", scope="module")
-def tls2_fixture(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
-    return contexts(tmp_path_factory.mktemp("tls2"))
+from .conftest import Contexts, Serve, Served
+from .http2client import GET, Client, Fields, request
 
 
 class Pages(Resource):

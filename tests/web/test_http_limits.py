@@ -15,28 +15,13 @@ import pytest
 from perdure.app.web.filebody import FileBody
 from perdure.app.web.limits import Limits
 from perdure.app.web.request import Request
-from perdure.app.web.resource import Rendered, Resource
+from perdure.app.web.resource import Rendered
 from perdure.app.web.response import Response
 
-from .conftest import Connection, Serve, Served
+from .conftest import Connection, Page, Serve, Served
 
 TIMEOUT = 20.0
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-class Page(Resource):
-    """Answers by a function."""
-
-    is_leaf = True
-
-    def __init__(self, function: Callable[[Request], Rendered] = lambda request: "hello") -> None:
-        self.function = function
-
-    def render_GET(self, request: Request) -> Rendered:
-        return self.function(request)
-
-    def render_POST(self, request: Request) -> Rendered:
-        return self.function(request)
 
 
 async def echo(request: Request) -> bytes:

@@ -23,8 +23,7 @@ from perdure.app.web.resource import Resource
 from perdure.app.web.response import Response
 
 from .behind import Accepted, Behind, pool_of
-from .conftest import Serve, Served
-from .http2client import contexts
+from .conftest import Serve, Served, contexts
 
 _UPGRADE = (
     b"GET /chat HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"

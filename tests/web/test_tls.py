@@ -15,10 +15,8 @@ from perdure.app.web.limits import Limits
 from perdure.app.web.request import Request
 from perdure.app.web.resource import Resource
 
-from .conftest import Serve, Served
-from .http2client import TIMEOUT, Client, contexts
-
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+from .conftest import Contexts, Serve, Served, contexts
+from .http2client import TIMEOUT, Client
 
 
 class Page(Resource):
