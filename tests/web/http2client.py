@@ -129,8 +129,9 @@ class Client:
         return number
 
     def upload(self, number: int, body: bytes, *, ends: bool = True) -> None:
-        """Sends a body as the windows allow."""
-        while body:
+        """Sends a body as the windows allow, until the server resets the stream."""
+        answer = self.answers[number]
+        while body and answer.code is None:
             room = min(self.h2.local_flow_control_window(number), 16384, len(body))
             if room:
                 self.h2.send_data(number, body[:room])
@@ -138,7 +139,7 @@ class Client:
                 self.flush()
             else:
                 self.hear()
-        if ends:
+        if ends and answer.code is None:
             self.h2.end_stream(number)
             self.flush()
 
