@@ -14,7 +14,8 @@ type_of_bytes: Final = "text/html"
 
 Body = str | bytes | FileBody | AsyncIterable[str | bytes]
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""A name in a head: of a field, or of a method (RFC 9110, 5.6.2)."""
 _UNFIT = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 BODILESS: Final = frozenset((204, 304))
 OF_THE_CONNECTION: Final = frozenset(
@@ -68,7 +69,7 @@ def header_line(name: str, value: str) -> bytes:
     Raises `HeaderError` for a name that is no token and for a value with control characters or
     outside Latin-1, so nothing that a user typed can begin a field or a message of its own.
     """
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise HeaderError(name, value, "a name is made of letters, digits and !#$%&'*+-.^_`|~")
     if _UNFIT.search(value):
         raise HeaderError(

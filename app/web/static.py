@@ -129,12 +129,12 @@ class File(Resource):
     ) -> None:
         self.path = os.path.abspath(path)
         given = {
-            "index_names": filesettings.texts("index_names", index_names),
+            "index_names": StaticError.texts("index_names", index_names),
             "default_type": filesettings.media_type("default_type", default_type),
             "content_types": filesettings.media_types("content_types", content_types),
             "ignored_extensions": tuple(
                 filesettings.dotted("ignored_extensions", extension)
-                for extension in filesettings.texts("ignored_extensions", ignored_extensions)
+                for extension in StaticError.texts("ignored_extensions", ignored_extensions)
             ),
             "processors": filesettings.callables(
                 filesettings.by_extension("processors", processors)

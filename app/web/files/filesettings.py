@@ -1,15 +1,12 @@
 """What a `File` can be told, and what is said of a setting that makes no sense."""
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Final, TypeVar
+from typing import Final, TypeVar
 
-import attrs
-
-from ....persist.errors import PerdureError
 from ...registry import Registry
 from ..resource import Resource
+from ..setting import SettingError
 from .precompressed import CODINGS
 
 T = TypeVar("T")
@@ -26,17 +23,8 @@ ErrorContent = Resource | str | None
 """What is shown instead of a page: a resource, the name of a file with a template, or the usual."""
 
 
-@attrs.define(str=False)
-class StaticError(PerdureError):
-    """A `File` cannot work as it was described: `setting` is `value`, and `reason` says why not."""
-
-    exit_status: ClassVar[int] = os.EX_CONFIG
-    setting: str
-    value: object
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.setting} {self.value!r}: {self.reason}"
+class StaticError(SettingError):
+    """A `File` cannot work as it was described."""
 
 
 def by_extension(setting: str, given: Mapping[str, T]) -> dict[str, T]:
@@ -74,16 +62,9 @@ def dotted(setting: str, extension: str) -> str:
     return extension
 
 
-def texts(setting: str, given: Sequence[str]) -> tuple[str, ...]:
-    """`given`, which is to be a list. Raises `StaticError` for a single text."""
-    if isinstance(given, str):
-        raise StaticError(setting, given, f"a list is expected; say [{given!r}]")
-    return tuple(given)
-
-
 def codings(given: Sequence[str]) -> tuple[str, ...]:
     """The extensions of precompressed files. Raises `StaticError` for one without a coding."""
-    extensions = texts("precompressed", given)
+    extensions = StaticError.texts("precompressed", given)
     for extension in extensions:
         if extension not in CODINGS:
             known = ", ".join(CODINGS)

@@ -18,6 +18,7 @@ from collections.abc import (
 )
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from fnmatch import fnmatchcase
 from functools import cache, partial
 from importlib import import_module
 from types import MappingProxyType
@@ -26,12 +27,12 @@ from weakref import WeakSet
 
 import attrs
 
-from ....persist.errors import PerdureError
 from ..filebody import FileBody, FileRange
 from ..files.precompressed import chosen
 from ..resource import Resource, Wrapper
 from ..response import BODILESS, Body, Response
 from ..sending import FileShrunkError, LengthError, PieceError
+from ..setting import SettingError
 
 if TYPE_CHECKING:
     from ..request import Request
@@ -66,17 +67,10 @@ _MOST: Final = 128
 its time; those beyond leave as they are."""
 
 
-@attrs.define(str=False)
-class CompressionError(PerdureError):
-    """`Compressed` cannot work as it was described: `setting` is `value`, and `reason` says why."""
+class CompressionError(SettingError):
+    """`Compressed` cannot work as it was described."""
 
-    exit_status: ClassVar[int] = os.EX_CONFIG
-    setting: str
-    value: object
-    reason: str
-
-    def __str__(self) -> str:
-        return f"compression: {self.setting} {self.value!r}: {self.reason}"
+    subject: ClassVar[str] = "compression: "
 
 
 @attrs.frozen(eq=False)
@@ -145,16 +139,14 @@ class Compressed(Wrapper):
         minimum: int = 512,
     ) -> None:
         self.wrapped = wrapped
-        self.codings = None if codings is None else tuple(codings)
-        self.types = None if types is None else tuple(types)
+        self.codings = None if codings is None else CompressionError.texts("codings", codings)
+        self.types = None if types is None else CompressionError.texts("types", types)
         self.minimum = minimum
         for coding in self.codings or ():
             if coding not in _CODERS:
                 raise CompressionError("coding", coding, f"there are {', '.join(CODINGS)}")
-        if isinstance(codings, str) or self.codings == ():
+        if self.codings == ():
             raise CompressionError("codings", codings, "a list of one or more is expected")
-        if isinstance(types, str):
-            raise CompressionError("types", types, f"a list is expected; say [{types!r}]")
         if minimum < 0:
             raise CompressionError("minimum", minimum, "a number of bytes is expected")
 
@@ -203,8 +195,6 @@ class Compressed(Wrapper):
         return response.replaced(body=coded, headers=kept)
 
     def _fits(self, kind: str) -> bool:
-        from fnmatch import fnmatchcase
-
         types = TYPES if self.types is None else self.types
         return kind != _NEVER and any(fnmatchcase(kind, each) for each in types)
 

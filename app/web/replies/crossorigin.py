@@ -1,34 +1,23 @@
 """Pages that scripts of other sites may read: CORS (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
 
-import os
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-import attrs
-
-from ....persist.errors import PerdureError
 from ..resource import Rendered, Resource, Wrapper
-from ..response import Response
+from ..response import TOKEN, Response
+from ..setting import SettingError
 
 if TYPE_CHECKING:
     from ..request import Request
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
-@attrs.define(str=False)
-class CrossOriginError(PerdureError):
-    """`CrossOrigin` was described wrongly: `setting` is `value`, and `reason` says why not."""
+class CrossOriginError(SettingError):
+    """`CrossOrigin` was described wrongly."""
 
-    exit_status: ClassVar[int] = os.EX_CONFIG
-    setting: str
-    value: object
-    reason: str
-
-    def __str__(self) -> str:
-        return f"cross-origin {self.setting} {self.value!r}: {self.reason}"
+    subject: ClassVar[str] = "cross-origin "
 
 
 class CrossOrigin(Wrapper):
@@ -57,7 +46,7 @@ class CrossOrigin(Wrapper):
         max_age: int = 600,
     ) -> None:
         self.wrapped = wrapped
-        self.origins = _texts("origins", origins)
+        self.origins = tuple(map(str.lower, CrossOriginError.texts("origins", origins)))
         self.methods = _tokens("methods", methods)
         self.headers = _tokens("headers", headers)
         self.credentials = credentials
@@ -125,16 +114,10 @@ class _Preflight(Resource):
         return Response(b"", 204, [*fields, *rules.varied()])
 
 
-def _texts(setting: str, given: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(given, str):
-        raise CrossOriginError(setting, given, f"a list is expected; say [{given!r}]")
-    return tuple(each.lower() if setting == "origins" else each for each in given)
-
-
 def _tokens(setting: str, given: Sequence[str]) -> tuple[str, ...]:
-    texts = _texts(setting, given)
+    texts = CrossOriginError.texts(setting, given)
     for each in texts:
-        if not _TOKEN.fullmatch(each):
+        if not TOKEN.fullmatch(each):
             raise CrossOriginError(
                 setting, each, "letters, digits and !#$%&'*+-.^_`|~ are expected"
             )

@@ -65,7 +65,7 @@ class FieldRule:
 
     def fits(self, kind: str) -> bool:
         """Whether it is for replies of this type; the empty one is that of no body."""
-        return any(each == "*" or fnmatchcase(kind, each) for each in self.types)
+        return any(fnmatchcase(kind, each) for each in self.types)
 
 
 class ReplyFields(Wrapper):

@@ -4,16 +4,15 @@ A rule changes where the walk goes, and nothing else: ``request.path`` and the a
 client sees stay as they are, as does the query.
 """
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 import attrs
 
-from ....persist.errors import PerdureError
 from ..errors import HTTPError
 from ..resource import Resource, Wrapper
+from ..setting import SettingError
 
 if TYPE_CHECKING:
     from ..request import Request
@@ -22,17 +21,10 @@ _LONGEST: Final = 1000
 """Characters of a path that a regular expression is tried on: a bad one takes time for each."""
 
 
-@attrs.define(str=False)
-class RuleError(PerdureError):
-    """A rule cannot be: its `setting` is `value`, and `reason` says why not."""
+class RuleError(SettingError):
+    """A rule cannot be as it was described."""
 
-    exit_status: ClassVar[int] = os.EX_CONFIG
-    setting: str
-    value: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"rewriting {self.setting} {self.value!r}: {self.reason}"
+    subject: ClassVar[str] = "rewriting "
 
 
 class Rule(Protocol):
