@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final, ParamSpec, TypeVar
 
 import attrs
@@ -13,7 +13,7 @@ from ..persist.persistent import persistent
 from .collection import ServiceCollection
 from .ledger import Ledger
 from .registry import Registry
-from .turns import Turn, UnsafeError, taking
+from .turns import Turn, taking
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -108,8 +108,7 @@ class Application:
                 yield turn
             except BaseException:
                 # What was changed before it failed is changed; the failure is what is told.
-                with suppress(UnsafeError):
-                    turn.end()
+                turn.finish()
                 raise
             turn.end()
 

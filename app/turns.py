@@ -24,7 +24,7 @@ Where nothing is journaled, a checkpoint has whatever it finds.
 
 import os
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -165,6 +165,11 @@ class Turn:
             finally:
                 self.ledger.end(self)
                 self.touched = self.ledger.roaming
+
+    def finish(self) -> None:
+        """As `end`, where nobody is left to be told that something could not be saved."""
+        with suppress(UnsafeError):
+            self.end()
 
 
 current: ContextVar[Turn | None] = ContextVar("perdure_turn", default=None)

@@ -6,7 +6,6 @@ has it made elsewhere, by what goes on when the client has gone.
 """
 
 import asyncio
-import contextlib
 import functools
 import logging
 import traceback
@@ -236,8 +235,7 @@ class Rendering(Output):
             request.release()
             if request.turn is not None:
                 # Also what it did after its reply, or for a client that has gone.
-                with contextlib.suppress(UnsafeError):
-                    request.turn.end()
+                request.turn.finish()
             self._end_task()
 
     def _end_task(self) -> None:

@@ -1,7 +1,6 @@
 """One request and its reply, as an ASGI application sees them (ASGI 3.0, HTTP 2.4)."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, cast
 
@@ -82,8 +81,7 @@ class Exchange:
             self._fail(error)
         finally:
             if turn is not None:
-                with contextlib.suppress(UnsafeError):
-                    turn.end()
+                turn.finish()
             running.discard(self)
             self.task = None
 

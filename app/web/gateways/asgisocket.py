@@ -1,7 +1,6 @@
 """One WebSocket, as an ASGI application sees it (ASGI 3.0, WebSocket 2.4)."""
 
 import asyncio
-import contextlib
 from typing import Any, Final
 
 from ...turns import UnsafeError, current
@@ -91,8 +90,7 @@ class SocketExchange:
             self.reply.fail(asyncio.CancelledError())
             wire.end(1011, "the server failed")
             if turn is not None:
-                with contextlib.suppress(UnsafeError):
-                    turn.end()
+                turn.finish()
             running.discard(self)
             self.task = None
 

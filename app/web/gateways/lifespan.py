@@ -1,7 +1,6 @@
 """The life of an ASGI application, which is told of the start and of the stop (lifespan 2.0)."""
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import MutableMapping
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from ....persist.errors import PerdureError
-from ...turns import UnsafeError, current
+from ...turns import current
 from .appledger import AppLedger, AppTurn
 from .appresponse import AppError
 from .gateway import App, serving
@@ -81,8 +80,7 @@ class Lifespan:
 
     def _end_turn(self) -> None:
         touched = self._turn.touched
-        with contextlib.suppress(UnsafeError):
-            self._turn.end()
+        self._turn.finish()
         if self._turn.ledger is not None:
             # It may have kept them, for its requests to change.
             self._turn.ledger.roaming.update(touched)

@@ -228,8 +228,7 @@ class Call:
     def _ended(self, error: BaseException | None, was_alone: bool) -> None:
         if not self.reply.is_done:
             self._share()
-        with suppress(UnsafeError):
-            self._turn.end()
+        self._turn.finish()
         if was_alone:
             self._ledger.release()
         if error is not None:
