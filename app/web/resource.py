@@ -159,10 +159,6 @@ class Wrapper(Resource):
         """The resources in its fields."""
         return [each for each in vars(self).values() if isinstance(each, Resource)]
 
-    def get_child(self, segment: str, request: "Request") -> Resource:
-        request.postpath.insert(0, request.prepath.pop())
-        return self
-
     def render(self, request: "Request") -> Rendered:
         return resource_for(self, request).render(request)
 
