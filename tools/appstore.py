@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ..persist.collector import collector_off
-from .command import complain, report, run, say, version_option
+from .command import complain, debug_option, report, run, say, version_option
 from .moment import Moment
 from .sealkey import key_options
 from .trustoptions import trust_key_option
@@ -232,9 +232,7 @@ def _command(
             help="Where the state is kept. Default: the folder of the snapshot, or this one.",
         ),
         *key_options(),
-        click.Option(
-            ["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."
-        ),
+        debug_option(),
     ]
     arguments = [click.Argument(["application"]), *own]
     COMMAND.add_command(

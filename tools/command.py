@@ -179,6 +179,11 @@ class SectionedCommand(click.Command):
                 formatter.write_dl(records)
 
 
+def debug_option(text: str = "Show the traceback of a failure.") -> click.Option:
+    """``--debug``, which `run` looks for."""
+    return click.Option(["--debug"], is_flag=True, default=False, help=text)
+
+
 def version_option() -> click.Option:
     """``--version``: say the version and leave."""
 

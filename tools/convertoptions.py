@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from .command import version_option
+from .command import debug_option, version_option
 from .sealkey import key_options, new_key_options
 from .trustoptions import key_option, trust_key_option
 
@@ -123,8 +123,6 @@ def parameters() -> list[click.Parameter]:
         ),
         trust_key_option("With --check, --why and --audit: "),
         key_option(),
-        click.Option(
-            ["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."
-        ),
+        debug_option(),
         version_option(),
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .command import Choice, KindGroup, complain, run, version_option
+from .command import Choice, KindGroup, complain, debug_option, run, version_option
 from .sealkey import key_options
 from .trustoptions import trust_key_option
 
@@ -44,7 +44,7 @@ SHARED = [
         help="Encrypt the snapshot, and with it all of the state; see --seal-key.",
     ),
     *key_options(),
-    click.Option(["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."),
+    debug_option(),
 ]
 
 

@@ -9,7 +9,16 @@ from typing import Any
 
 import click
 
-from .command import Choice, KindGroup, notes, run, sentence, status_of, version_option
+from .command import (
+    Choice,
+    KindGroup,
+    debug_option,
+    notes,
+    run,
+    sentence,
+    status_of,
+    version_option,
+)
 from .daemon import open_standard
 from .sealkey import key_options
 from .trustoptions import trust_key_option
@@ -143,12 +152,7 @@ SHARED = [
         type=_FOLDER,
         help="A folder where modules of the application are found; repeatable.",
     ),
-    click.Option(
-        ["--debug"],
-        is_flag=True,
-        default=False,
-        help="Log more, and show the traceback of a failure.",
-    ),
+    debug_option("Log more, and show the traceback of a failure."),
 ]
 
 COMMAND = KindGroup(

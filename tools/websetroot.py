@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from .command import SectionedCommand, complain, run, say, version_option
+from .command import SectionedCommand, complain, debug_option, run, say, version_option
 from .kind import Option
 from .kinds.weboptions import ROOT_OPTIONS
 from .sealkey import key_options
@@ -121,7 +121,7 @@ _OTHERS: Final = (
     ),
     trust_key_option(),
     *key_options(),
-    click.Option(["--debug"], is_flag=True, default=False, help="Show the traceback of a failure."),
+    debug_option(),
 )
 
 COMMAND = SectionedCommand(
