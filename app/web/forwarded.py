@@ -19,7 +19,7 @@ import attrs
 
 from ...persist.errors import PerdureError
 from .head import Headers, RequestError
-from .routing.hostname import host_name
+from .hostname import host_name
 
 if TYPE_CHECKING:
     from .request import Request

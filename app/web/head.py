@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from .errors import HTTPError
-from .routing.hostname import host_name
+from .hostname import host_name
 
 END: Final = b"\r\n\r\n"
 CHUNKED: Final = -1

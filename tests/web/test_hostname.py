@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.app.web.routing.hostname import HostError, host_name, readable_name, written_name
+from perdure.app.web.hostname import HostError, host_name, readable_name, written_name
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from perdure.app.web.hostname import HostError
 from perdure.app.web.request import Request
 from perdure.app.web.resource import ErrorPage, Resource, Wrapper
 from perdure.app.web.routing.hostfolder import HostFolder
-from perdure.app.web.routing.hostname import HostError
 from perdure.app.web.routing.hosts import VHostMonster, VirtualHosts
 from perdure.app.web.site import Site
 from perdure.app.web.static import File, StaticError

@@ -21,7 +21,7 @@ from ....persist.errors import PerdureError
 from ...connecting import ConnectError
 from ...endpoints import TCPEndpoint
 from ..errors import HTTPError
-from ..routing.hostname import HostError, host_name, written_name
+from ..hostname import HostError, host_name, written_name
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 Address = IPv4Address | IPv6Address

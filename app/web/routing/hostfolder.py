@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ....persist.persistent import persistent
+from ..hostname import readable_name
 from ..resource import Resource, Wrapper
 from ..static import File, StaticError
 from .foldersettings import checked_settings
-from .hostname import readable_name
 from .hosts import asked_host, unknown_host
 
 if TYPE_CHECKING:

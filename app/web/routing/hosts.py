@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ..errors import HTTPError
+from ..hostname import HostError, host_name, written_name
 from ..resource import ErrorPage, Resource, Wrapper
-from .hostname import HostError, host_name, written_name
 
 if TYPE_CHECKING:
     from ..request import Request

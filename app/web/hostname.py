@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 import attrs
 
-from ....persist.errors import PerdureError
+from ...persist.errors import PerdureError
 
 _LONGEST: Final = 253
 """RFC 1035, 2.3.4, without the empty label of the root."""
